@@ -1,0 +1,13 @@
+//! The pure core of Wasmill: what data is, what time means, how windows close. No sockets, no threads, no WebAssembly.
+//!
+//! Modules import downward only: `time` and `schema` know nothing of the others, `window` knows nothing of Kafka or of wasm.
+
+pub mod batch;
+pub mod dead_letter;
+pub mod decode_spec;
+pub mod plan;
+pub mod plugin;
+pub mod records;
+pub mod rows;
+pub mod schema;
+pub mod time;

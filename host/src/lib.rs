@@ -1,0 +1,6 @@
+//! Wasmill: Kafka through WebAssembly plugins and event-time windows to time series.
+//!
+//! The binary is thin; everything it does is here, so that tests and the benchmark use the same code.
+
+pub mod delivery;
+pub mod figures;
