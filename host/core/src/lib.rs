@@ -3,6 +3,7 @@
 //! Modules import downward only: `time` and `schema` know nothing of the others, `window` knows nothing of Kafka or of wasm.
 
 pub mod batch;
+pub mod checkpoint;
 pub mod dead_letter;
 pub mod decode_spec;
 pub mod plan;

@@ -86,6 +86,16 @@ pub struct RoutePlan {
     pub targets: Vec<Target>,
 }
 
+impl RoutePlan {
+    /// The plugin that aggregates, if the route has one.
+    pub fn aggregate_plugin(&self) -> Option<PluginId> {
+        match &self.tail {
+            Tail::Aggregate(plan) => Some(plan.plugin),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
     Source,

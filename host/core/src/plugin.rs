@@ -103,7 +103,19 @@ pub trait Aggregator: Send {
         firing: Firing,
     ) -> Result<Results, CallError>;
     fn forget(&mut self, slots: &[u32]) -> Result<(), CallError>;
+    /// The version that `snapshot` writes.
+    fn state_version(&self) -> u32;
     /// States in the order of `slots`, unchanged by the call.
     fn snapshot(&mut self, slots: &[u32]) -> Result<crate::batch::Strings, CallError>;
     fn restore(&mut self, slots: &[u32], version: u32, states: &crate::batch::Strings) -> Result<(), CallError>;
+}
+
+/// A configured plugin: makes instances. One instance belongs to one task; a spent one is replaced by a fresh one.
+pub trait Plugin: Send + Sync {
+    /// Its name in the configuration.
+    fn name(&self) -> &str;
+    /// The first 12 hex digits of the release's sha256.
+    fn release(&self) -> &str;
+    fn transformer(&self) -> Result<Box<dyn Transformer>, CallError>;
+    fn aggregator(&self) -> Result<Box<dyn Aggregator>, CallError>;
 }
