@@ -32,7 +32,9 @@ pub struct Checkpoint {
 
 /// Metadata that this version cannot read.
 #[derive(Debug, thiserror::Error)]
-#[error("the group's committed metadata {found:?} is not a Wasmill checkpoint: {reason}. Use a group of its own for this source, or reset the group's offsets")]
+#[error(
+    "the group's committed metadata {found:?} is not a Wasmill checkpoint: {reason}. Use a group of its own for this source, or reset the group's offsets"
+)]
 pub struct MetadataError {
     pub found: String,
     pub reason: String,
