@@ -26,7 +26,7 @@ pub struct Record {
 
 /// Records of one partition, in the order of their offsets. `buffer` ends with at least
 /// [`SLACK_BYTES`](crate::batch::SLACK_BYTES) bytes behind the last payload, and has 32 before the first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Records {
     pub buffer: Vec<u8>,
     pub records: Vec<Record>,
