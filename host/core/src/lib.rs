@@ -4,8 +4,10 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod config;
 pub mod dead_letter;
 pub mod decode_spec;
+pub mod path;
 pub mod plan;
 pub mod plugin;
 pub mod records;
