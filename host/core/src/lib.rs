@@ -2,6 +2,8 @@
 //!
 //! Modules import downward only: `time` and `schema` know nothing of the others, `window` knows nothing of Kafka or of wasm.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
@@ -9,6 +11,7 @@ pub mod dead_letter;
 pub mod decode_spec;
 pub mod path;
 pub mod plan;
+pub mod planner;
 pub mod plugin;
 pub mod records;
 pub mod rows;

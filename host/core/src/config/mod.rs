@@ -18,6 +18,7 @@ pub mod units;
 mod windows;
 
 pub use diagnostic::{Diagnostic, Severity, Span, Spanned};
+pub use names::split_from;
 pub use secret::Secret;
 pub use types::*;
 
