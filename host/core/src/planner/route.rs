@@ -7,11 +7,14 @@ use crate::config::{Diagnostic, Route, Source, Span, Spanned, split_from};
 use crate::plan::{Condition, From, OutputPlan, PluginId, Read, RouteId, RoutePlan, Tail, TransformPlan};
 use crate::schema::{Kind, Output, Role};
 
+/// The outputs of a route's last transformer by name, each with what its rows have.
+type Outputs = Vec<(String, Scope)>;
+
 /// What routes that read from this one need to know.
 struct Planned {
     name: String,
     /// Empty: it aggregates, so nothing can read from it.
-    outputs: Vec<(String, Scope)>,
+    outputs: Outputs,
 }
 
 impl<'a> Planner<'a> {
@@ -57,7 +60,7 @@ impl<'a> Planner<'a> {
         route: &Route,
         from: From,
         scope: Scope,
-    ) -> Option<(RoutePlan, Vec<(String, Scope)>)> {
+    ) -> Option<(RoutePlan, Outputs)> {
         let errors = self.diagnostics.len();
         let conditions = self.conditions(frame, route, &scope);
         let (transforms, outputs) = self.transforms(frame, route, scope)?;
@@ -108,7 +111,7 @@ impl<'a> Planner<'a> {
         frame: &mut Frame,
         route: &Route,
         mut scope: Scope,
-    ) -> Option<(Vec<TransformPlan>, Vec<(String, Scope)>)> {
+    ) -> Option<(Vec<TransformPlan>, Outputs)> {
         let mut steps = Vec::with_capacity(route.transform.len());
         for (i, name) in route.transform.iter().enumerate() {
             let (plugin, described) = self.used(name, World::Transformer)?;
