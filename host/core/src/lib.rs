@@ -17,3 +17,5 @@ pub mod records;
 pub mod rows;
 pub mod schema;
 pub mod time;
+pub mod watermark;
+pub mod window;

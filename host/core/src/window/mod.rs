@@ -1,0 +1,225 @@
+//! Windows: which slot each row goes into, and when which slots are emitted, merged and forgotten. Neither rows nor states are
+//! seen here; whoever holds the states implements [`States`].
+//!
+//! What is emitted last for each key and window is a function of the rows in the order of their offsets. How they are cut into
+//! batches, how partitions are interleaved, and where a run was broken off and replayed change nothing of it:
+//!
+//! - A row is judged by the watermark of the rows before it in its partition. It is late for a window that had been
+//!   closed by then, `end + lateness <= watermark`; it counts in all its other windows; it is late if none is left.
+//! - A window fires on time when the watermark passes its end, in the order of the ends, with the rows that came before that. Rows
+//!   that come until it closes change it: the key is fired again ([`Firing::Late`]).
+//! - Tumbling windows are panes; sliding windows merge panes as long as the greatest common divisor of `sliding` and `every`. The
+//!   cells of a rollup are merged into the next larger ones as they close; `lateness` counts from each size's own end.
+//! - In a time zone, days and weeks (from Monday) go from local midnight to local midnight. Smaller sizes of a rollup then count from
+//!   there, so that they nest in any zone; the day's last may be shorter.
+//!
+//! Early firings follow the clock and only look.
+
+mod error;
+mod exchange;
+mod fire;
+mod grid;
+mod interner;
+mod marks;
+mod panes;
+mod slots;
+mod stacks;
+mod zone;
+
+pub use error::{EMIT_SLOTS, MAX_OPEN_PANES, MAX_PANES_A_WINDOW, MAX_SLOTS, MERGE_PAIRS, WindowError};
+
+use crate::batch::{Column, Strings};
+use crate::plan::WindowSpec;
+use crate::plugin::Firing;
+use crate::time::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, Nanos, SECOND, Window};
+use crate::watermark::Progress;
+use grid::Grid;
+use panes::Panes;
+
+/// What holds the states: a slot never used, or used again after it was forgotten, holds the empty state. After an error both
+/// this and the windower are spent; the task rebuilds them by replay.
+pub trait States {
+    type Error: From<WindowError>;
+
+    /// Folds row `rows[i]` of the current batch's frame into `slots[i]`.
+    fn accumulate(&mut self, rows: &[u32], slots: &[u32]) -> Result<(), Self::Error>;
+    /// Folds slot `other[i]` into slot `into[i]`, pair after pair, at most [`MERGE_PAIRS`]; `other` stays as it is.
+    fn merge(&mut self, into: &[u32], other: &[u32]) -> Result<(), Self::Error>;
+    /// Takes the results of slots, which keep their states.
+    fn emit(&mut self, emission: Emission<'_>) -> Result<(), Self::Error>;
+    fn forget(&mut self, slots: &[u32]) -> Result<(), Self::Error>;
+    /// States in the order of `slots`. Asked for by [`Windower::drain`] only.
+    fn snapshot(&mut self, slots: &[u32]) -> Result<Strings, Self::Error>;
+    /// Into slots that hold the empty state. Asked for by [`Windower::absorb`] only.
+    fn restore(&mut self, slots: &[u32], states: &Strings) -> Result<(), Self::Error>;
+}
+
+/// Results that are due, at most [`EMIT_SLOTS`] slots.
+#[derive(Clone, Copy, Debug)]
+pub struct Emission<'a> {
+    pub slots: &'a [u32],
+    /// One a slot, or a single one for all. A session's window is `first..last + gap`.
+    pub windows: &'a [Window],
+    /// One text column for each part of the key, one row a slot.
+    pub keys: &'a [Column],
+    pub firing: Firing,
+    /// In a rollup, the window's size as it is written in the configuration: "1m", "1h", "1d".
+    pub size: Option<&'a str>,
+}
+
+/// A batch as a windower sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The frame's rows that reach the aggregation, rising.
+    pub rows: &'a [u32],
+    /// Event time of each frame row, nanoseconds.
+    pub times: &'a [Nanos],
+    /// One for each part of the key, by frame row.
+    pub keys: &'a [&'a Strings],
+    /// Frame row → source row, never falling; `None` where they are the same.
+    pub source_rows: Option<&'a [u32]>,
+    pub progress: &'a Progress<'a>,
+    /// The offset from which a replay would repeat this batch.
+    pub first_offset: i64,
+}
+
+impl Input<'_> {
+    #[inline]
+    fn source_row(&self, row: u32) -> usize {
+        self.source_rows.map_or(row, |rows| rows[row as usize]) as usize
+    }
+
+    /// The earliest and the latest time; `None` without rows.
+    fn span(&self) -> Option<(Nanos, Nanos)> {
+        let start = self.times[*self.rows.first()? as usize];
+        let span = |(first, last): (Nanos, Nanos), time: Nanos| (first.min(time), last.max(time));
+        Some(if self.rows.len() == self.times.len() {
+            self.times.iter().copied().fold((start, start), span)
+        } else {
+            self.rows.iter().map(|row| self.times[*row as usize]).fold((start, start), span)
+        })
+    }
+
+    fn mark(&self) -> LowMark {
+        LowMark {
+            offset: self.first_offset,
+            running_max: self.progress.running_max_before(),
+            floor: self.progress.floor(),
+        }
+    }
+}
+
+/// Where a replay must start to rebuild all that is kept, and the watermark there (for [`Watermark::restore`]). The replay must
+/// make a cut at the committed position and raise the watermark there to what it was.
+///
+/// [`Watermark::restore`]: crate::watermark::Watermark::restore
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LowMark {
+    pub offset: i64,
+    /// Before `offset`.
+    pub running_max: Nanos,
+    pub floor: Nanos,
+}
+
+/// States of one pane on their way from a partition to the exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaneDelta {
+    /// In a rollup the size's place in the list, else 0.
+    pub level: usize,
+    pub pane: Window,
+    /// The event time that the receiver must have dealt with before these states may join the pane;
+    /// [`BEGINNING`](crate::time::BEGINNING) for rows that were behind nothing.
+    pub boundary: Nanos,
+    /// One for each part of the key, one row a state.
+    pub keys: Vec<Strings>,
+    pub states: Strings,
+}
+
+/// The windows of one route in one partition (or, behind an exchange, in all).
+#[derive(Debug)]
+pub struct Windower {
+    panes: Panes,
+}
+
+impl Windower {
+    /// `lateness` in nanoseconds; `key_parts`: how many columns make the key, 0 for one group of all.
+    pub fn new(spec: &WindowSpec, lateness: Nanos, key_parts: usize) -> Result<Self, WindowError> {
+        let lateness = lateness.max(0);
+        let (grid, labels) = match spec {
+            WindowSpec::Tumbling { sizes, offset, timezone } => {
+                let label = |size: &Nanos| (sizes.len() > 1).then(|| size_label(*size));
+                let labels = sizes.iter().map(label).collect();
+                (Grid::tumbling(sizes, *offset, timezone.as_deref(), lateness)?, labels)
+            }
+            WindowSpec::Sliding { size, every, offset } => {
+                (Grid::sliding(*size, *every, *offset, lateness)?, vec![None])
+            }
+            WindowSpec::Session { .. } => return Err(WindowError::NotPositive { what: "session" }),
+        };
+        Ok(Windower { panes: Panes::new(grid, labels, key_parts) })
+    }
+
+    /// Puts a batch's rows into their slots. Rows that are late for all their windows are added to `late`. Fires nothing: call
+    /// [`Windower::advance`] after it.
+    pub fn fold<S: States>(&mut self, input: &Input<'_>, states: &mut S, late: &mut Vec<u32>) -> Result<(), S::Error> {
+        self.panes.fold(input, states, late)
+    }
+
+    /// Emits what is complete at `watermark`, then what late rows have corrected, and forgets what is closed for good.
+    pub fn advance<S: States>(&mut self, watermark: Nanos, states: &mut S) -> Result<(), S::Error> {
+        self.panes.advance(watermark, states)
+    }
+
+    /// Emits, as [`Firing::Early`], each window that runs and has changed since its last firing.
+    pub fn early<S: States>(&mut self, states: &mut S) -> Result<(), S::Error> {
+        self.panes.early(states)
+    }
+
+    /// `None` while nothing is kept.
+    pub fn low_mark(&self) -> Option<LowMark> {
+        self.panes.marks.lowest()
+    }
+
+    /// How many states are alive.
+    pub fn slots(&self) -> usize {
+        self.panes.slots.used()
+    }
+
+    /// Sender: takes the states that the exchange needs before it may advance to `watermark` (which this partition has
+    /// reached); `everything`: all there are. A sender is never advanced.
+    pub fn drain<S: States>(
+        &mut self,
+        watermark: Nanos,
+        everything: bool,
+        states: &mut S,
+    ) -> Result<Vec<PaneDelta>, S::Error> {
+        self.panes.drain(watermark, everything, states)
+    }
+
+    /// Sender: the exchange has advanced so far. Until then drained panes hold their low mark.
+    pub fn release(&mut self, exchange_watermark: Nanos) {
+        self.panes.release(exchange_watermark);
+    }
+
+    /// Receiver: takes in what a partition has drained.
+    pub fn absorb<S: States>(&mut self, delta: &PaneDelta, states: &mut S) -> Result<(), S::Error> {
+        self.panes.absorb(delta, states)
+    }
+}
+
+/// A length as the configuration writes it, in its largest whole unit.
+pub fn size_label(size: Nanos) -> String {
+    let units = [
+        (7 * DAY, "w"),
+        (DAY, "d"),
+        (HOUR, "h"),
+        (MINUTE, "m"),
+        (SECOND, "s"),
+        (MILLISECOND, "ms"),
+        (MICROSECOND, "us"),
+    ];
+    match units.iter().find(|(unit, _)| size % unit == 0) {
+        Some((unit, name)) => format!("{}{name}", size / unit),
+        None => format!("{size}ns"),
+    }
+}

@@ -1,0 +1,9 @@
+//! Windows against a naive model: random events, random batches, crashes, partitions.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod exchange;
+mod grids;
+mod model;
+mod scenario;
+mod toy;
