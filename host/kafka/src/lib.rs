@@ -1,1 +1,12 @@
+//! Kafka, and the only user of librdkafka: a consumer that hands over buffers, a producer, topics, dead letters, and the broker
+//! that the demo carries inside itself. Plain threads; nothing here needs an async runtime.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod connection;
+pub mod consumer;
+mod error;
+mod log;
+
+pub use connection::ConnectionConfig;
+pub use error::KafkaError;
