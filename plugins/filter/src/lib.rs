@@ -22,45 +22,6 @@ pub struct Config {
     exists: Option<bool>,
 }
 
-/// Values of one kind, which is the kind that the field is read as.
-#[derive(Clone, Deserialize)]
-#[serde(untagged, expecting = "expected a list of texts, of integers, of numbers or of booleans")]
-pub enum Scalars {
-    Texts(Vec<String>),
-    Integers(Vec<i64>),
-    Floats(Vec<f64>),
-    Booleans(Vec<bool>),
-}
-
-impl Scalars {
-    fn kind(&self) -> Kind {
-        match self {
-            Scalars::Texts(_) => Kind::Text,
-            Scalars::Integers(_) => Kind::Integer,
-            Scalars::Floats(_) => Kind::Float,
-            Scalars::Booleans(_) => Kind::Boolean,
-        }
-    }
-
-    /// Integers as floats, where other tests of the field want floats.
-    fn into_floats(self) -> Self {
-        match self {
-            Scalars::Integers(values) => Scalars::Floats(values.into_iter().map(|value| value as f64).collect()),
-            other => other,
-        }
-    }
-
-    #[inline(always)]
-    fn contains(&self, event: &Dynamic<'_>) -> bool {
-        match self {
-            Scalars::Texts(values) => event.text(0).is_some_and(|found| values.iter().any(|value| value == found)),
-            Scalars::Integers(values) => event.integer(0).is_some_and(|found| values.contains(&found)),
-            Scalars::Floats(values) => event.float(0).is_some_and(|found| values.contains(&found)),
-            Scalars::Booleans(values) => event.boolean(0).is_some_and(|found| values.contains(&found)),
-        }
-    }
-}
-
 pub struct Filter {
     config: Config,
     kind: Kind,
@@ -99,8 +60,8 @@ impl Transformer for Filter {
     #[inline(always)]
     fn transform<'a>(&self, event: Dynamic<'a>, out: &mut Out<Keep>) -> Result<(), Reject> {
         let Config { equals, not, min, max, exists, .. } = &self.config;
-        let passes = equals.as_ref().is_none_or(|values| values.contains(&event))
-            && not.as_ref().is_none_or(|values| !values.contains(&event))
+        let passes = equals.as_ref().is_none_or(|values| values.contains(&event, 0))
+            && not.as_ref().is_none_or(|values| !values.contains(&event, 0))
             && min.is_none_or(|min| event.float(0).is_some_and(|found| found >= min))
             && max.is_none_or(|max| event.float(0).is_some_and(|found| found <= max))
             && exists.is_none_or(|exists| exists != event.is_null(0));

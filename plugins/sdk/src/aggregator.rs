@@ -37,11 +37,15 @@ pub struct Emission<'a> {
 /// The rows of one key in one window, folded: the value itself is the state. Export it with
 /// [`aggregator!`](crate::aggregator).
 pub trait Aggregator: State {
-    /// The plugin's `config` table; `()` for none. `#[serde(deny_unknown_fields)]` turns typing mistakes into errors,
-    /// `#[serde(try_from = "..")]` checks what types cannot.
+    /// The plugin's `config` table; `()` for none. `#[serde(deny_unknown_fields)]` turns typing mistakes into errors.
     type Config: DeserializeOwned + 'static;
     type Event<'a>: Event<'a>;
     type Output<'a>: Row;
+
+    /// What the types of a configuration cannot say. `Err`: it is refused; the text is shown to the user as it is.
+    fn check(_config: &Self::Config) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Override it (with [`Dynamic`] events) if the configuration says what is read.
     fn reads(_config: &Self::Config) -> Vec<Field> {
@@ -78,6 +82,7 @@ impl<A: Aggregator> AggregatorInstance<A> {
     /// `config` is JSON; empty means none.
     pub fn new(config: &str, about: About) -> Result<(Self, Descriptor), String> {
         let config: A::Config = crate::config::parse(config)?;
+        A::check(&config)?;
         let outputs = A::writes(&config);
         let descriptor = Descriptor {
             name: about.name.to_owned(),

@@ -1,8 +1,9 @@
 //! The TOML table `config` of a plugin, as it reaches `configure`: JSON.
 
 use std::any::TypeId;
+use std::collections::BTreeMap;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// Reads a configuration. The error names the key: `config.fields[1]: invalid type: integer 3, expected a string`.
 pub fn parse<C: DeserializeOwned + 'static>(json: &str) -> Result<C, String> {
@@ -23,7 +24,7 @@ pub fn parse<C: DeserializeOwned + 'static>(json: &str) -> Result<C, String> {
 }
 
 fn nothing<C: DeserializeOwned>(json: &str) -> Result<C, String> {
-    let keys: serde_json::Map<String, serde_json::Value> = match json.trim() {
+    let keys: BTreeMap<String, IgnoredAny> = match json.trim() {
         "" | "null" => Default::default(),
         json => serde_json::from_str(json).map_err(|error| format!("config: {error}"))?,
     };

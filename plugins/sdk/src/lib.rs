@@ -19,6 +19,7 @@ mod event;
 mod into_column;
 pub mod log;
 pub mod metrics;
+mod options;
 mod reject;
 mod row;
 pub mod schema;
@@ -35,6 +36,7 @@ pub use aggregator::{Aggregator, AggregatorInstance, Emission, Firing, Window};
 pub use dynamic::{Cell, Cells, Dynamic};
 pub use event::{Event, FromColumn, Json, List, Timestamp};
 pub use into_column::IntoColumn;
+pub use options::{Missing, Scalars};
 pub use reject::{Reject, Rejected, Results};
 pub use row::{Emitted, Keep, Out, Row};
 pub use state::State;
@@ -47,8 +49,8 @@ pub mod prelude {
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::testing;
     pub use crate::{
-        Aggregator, Cell, Cells, Dynamic, Emission, Event, Firing, Json, Keep, List, Out, Reject, Row, State,
-        Timestamp, Transformer, Window, log, metrics,
+        Aggregator, Cell, Cells, Dynamic, Emission, Event, Firing, Json, Keep, List, Missing, Out, Reject, Row,
+        Scalars, State, Timestamp, Transformer, Window, log, metrics,
     };
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::{self, json};
@@ -182,7 +184,7 @@ macro_rules! aggregator {
                     let _ = with(|instance| Ok(instance.forget(&slots)));
                 }
             }
-            $crate::wasm::export_aggregator!(Export with_types_in $crate::wasm::aggregator);
+    $crate::wasm::export_aggregator!(Export with_types_in $crate::wasm::aggregator);
         };
     };
 }

@@ -122,6 +122,14 @@ impl<A: Aggregator> AggregatorTest<A> {
         }
     }
 
+    /// Folds events one after the other. Panics as [`add`](AggregatorTest::add) does.
+    pub fn add_all(&mut self, events: impl IntoIterator<Item = Value>) -> &mut Self {
+        for event in events {
+            self.add(event);
+        }
+        self
+    }
+
     /// Folds one event. `Err`: the reason of the plugin, or of the host if the event lacks a required field.
     pub fn try_add(&mut self, event: Value) -> Result<(), Reject> {
         accumulate(&mut self.instance, &self.descriptor, &event, SLOT)?;
