@@ -41,6 +41,15 @@ pub enum WindowError {
     )]
     UnknownTimezone { name: String, reason: String },
     #[error(
+        "window: max = {max} ns must be at least twice session = {gap} ns: lengthen `max`, the longest that a session may last"
+    )]
+    MaxTooShort { gap: Nanos, max: Nanos },
+    #[error(
+        "window: sessions cannot be merged across partitions: make the route's key cover what the topic is partitioned by \
+         (`partitioned_by`)"
+    )]
+    SessionsAreNotExchanged,
+    #[error(
         "window: {open} panes are open at once, more than {MAX_OPEN_PANES}: the events' times are spread too far for this \
          window; shorten `lateness` or lengthen the window's smallest size"
     )]

@@ -12,6 +12,7 @@
 //!   cells of a rollup are merged into the next larger ones as they close; `lateness` counts from each size's own end.
 //! - In a time zone, days and weeks (from Monday) go from local midnight to local midnight. Smaller sizes of a rollup then count from
 //!   there, so that they nest in any zone; the day's last may be shorter.
+//! - Sessions are described in `sessions.rs`.
 //!
 //! Early firings follow the clock and only look.
 
@@ -22,6 +23,7 @@ mod grid;
 mod interner;
 mod marks;
 mod panes;
+mod sessions;
 mod slots;
 mod stacks;
 mod zone;
@@ -35,6 +37,7 @@ use crate::time::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, Nanos, SECOND, Wi
 use crate::watermark::Progress;
 use grid::Grid;
 use panes::Panes;
+use sessions::Sessions;
 
 /// What holds the states: a slot never used, or used again after it was forgotten, holds the empty state. After an error both
 /// this and the windower are spent; the task rebuilds them by replay.
@@ -110,7 +113,8 @@ impl Input<'_> {
 }
 
 /// Where a replay must start to rebuild all that is kept, and the watermark there (for [`Watermark::restore`]). The replay must
-/// make a cut at the committed position and raise the watermark there to what it was.
+/// make a cut at the committed position and raise the watermark there to what it was. Sessions ask for more: where the watermark
+/// was raised in between, the replay must raise it too, or a session that the clock had closed may go on.
 ///
 /// [`Watermark::restore`]: crate::watermark::Watermark::restore
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,11 +142,18 @@ pub struct PaneDelta {
 /// The windows of one route in one partition (or, behind an exchange, in all).
 #[derive(Debug)]
 pub struct Windower {
-    panes: Panes,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Panes(Box<Panes>),
+    Sessions(Box<Sessions>),
 }
 
 impl Windower {
-    /// `lateness` in nanoseconds; `key_parts`: how many columns make the key, 0 for one group of all.
+    /// `lateness` in nanoseconds (sessions have none: they are emitted once); `key_parts`: how many columns make the key, 0 for
+    /// one group of all.
     pub fn new(spec: &WindowSpec, lateness: Nanos, key_parts: usize) -> Result<Self, WindowError> {
         let lateness = lateness.max(0);
         let (grid, labels) = match spec {
@@ -154,35 +165,53 @@ impl Windower {
             WindowSpec::Sliding { size, every, offset } => {
                 (Grid::sliding(*size, *every, *offset, lateness)?, vec![None])
             }
-            WindowSpec::Session { .. } => return Err(WindowError::NotPositive { what: "session" }),
+            WindowSpec::Session { gap, max } => {
+                let sessions = Sessions::new(*gap, *max, key_parts)?;
+                return Ok(Windower { kind: Kind::Sessions(Box::new(sessions)) });
+            }
         };
-        Ok(Windower { panes: Panes::new(grid, labels, key_parts) })
+        Ok(Windower { kind: Kind::Panes(Box::new(Panes::new(grid, labels, key_parts))) })
     }
 
     /// Puts a batch's rows into their slots. Rows that are late for all their windows are added to `late`. Fires nothing: call
     /// [`Windower::advance`] after it.
     pub fn fold<S: States>(&mut self, input: &Input<'_>, states: &mut S, late: &mut Vec<u32>) -> Result<(), S::Error> {
-        self.panes.fold(input, states, late)
+        match &mut self.kind {
+            Kind::Panes(panes) => panes.fold(input, states, late),
+            Kind::Sessions(sessions) => sessions.fold(input, states, late),
+        }
     }
 
     /// Emits what is complete at `watermark`, then what late rows have corrected, and forgets what is closed for good.
     pub fn advance<S: States>(&mut self, watermark: Nanos, states: &mut S) -> Result<(), S::Error> {
-        self.panes.advance(watermark, states)
+        match &mut self.kind {
+            Kind::Panes(panes) => panes.advance(watermark, states),
+            Kind::Sessions(sessions) => sessions.advance(watermark, states),
+        }
     }
 
     /// Emits, as [`Firing::Early`], each window that runs and has changed since its last firing.
     pub fn early<S: States>(&mut self, states: &mut S) -> Result<(), S::Error> {
-        self.panes.early(states)
+        match &mut self.kind {
+            Kind::Panes(panes) => panes.early(states),
+            Kind::Sessions(sessions) => sessions.early(states),
+        }
     }
 
     /// `None` while nothing is kept.
     pub fn low_mark(&self) -> Option<LowMark> {
-        self.panes.marks.lowest()
+        match &self.kind {
+            Kind::Panes(panes) => panes.marks.lowest(),
+            Kind::Sessions(sessions) => sessions.low_mark(),
+        }
     }
 
     /// How many states are alive.
     pub fn slots(&self) -> usize {
-        self.panes.slots.used()
+        match &self.kind {
+            Kind::Panes(panes) => panes.slots.used(),
+            Kind::Sessions(sessions) => sessions.slots(),
+        }
     }
 
     /// Sender: takes the states that the exchange needs before it may advance to `watermark` (which this partition has
@@ -193,17 +222,25 @@ impl Windower {
         everything: bool,
         states: &mut S,
     ) -> Result<Vec<PaneDelta>, S::Error> {
-        self.panes.drain(watermark, everything, states)
+        match &mut self.kind {
+            Kind::Panes(panes) => panes.drain(watermark, everything, states),
+            Kind::Sessions(_) => Err(WindowError::SessionsAreNotExchanged.into()),
+        }
     }
 
     /// Sender: the exchange has advanced so far. Until then drained panes hold their low mark.
     pub fn release(&mut self, exchange_watermark: Nanos) {
-        self.panes.release(exchange_watermark);
+        if let Kind::Panes(panes) = &mut self.kind {
+            panes.release(exchange_watermark);
+        }
     }
 
     /// Receiver: takes in what a partition has drained.
     pub fn absorb<S: States>(&mut self, delta: &PaneDelta, states: &mut S) -> Result<(), S::Error> {
-        self.panes.absorb(delta, states)
+        match &mut self.kind {
+            Kind::Panes(panes) => panes.absorb(delta, states),
+            Kind::Sessions(_) => Err(WindowError::SessionsAreNotExchanged.into()),
+        }
     }
 }
 

@@ -11,8 +11,6 @@ use super::toy::Toy;
 const ROWS_APART: u64 = 1 << 32;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
-
     #[test]
     fn any_interleaving_of_partitions_gives_the_models_rows(
         setup in setups(),

@@ -1,11 +1,14 @@
 //! Tumbling, sliding and rollup windows of one partition.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use wasmill_core::plan::WindowSpec;
 use wasmill_core::time::Nanos;
 
 use super::model::{Expected, expect};
 use super::scenario::{Event, Partition, Setup, events};
+use super::toy::{Point, Rows};
 
 pub fn specs() -> impl Strategy<Value = WindowSpec> {
     let offset = -7..9i64;
@@ -43,7 +46,7 @@ pub fn cuts() -> impl Strategy<Value = Vec<usize>> {
 }
 
 /// Runs to the end in batches of the given sizes, over and over; `early`: after which batches to fire early.
-fn run(partition: &mut Partition<'_>, cuts: &[usize], early: Nanos) {
+pub fn run(partition: &mut Partition<'_>, cuts: &[usize], early: Nanos) {
     for (batch, cut) in cuts.iter().cycle().enumerate() {
         if partition.done() {
             break;
@@ -63,9 +66,55 @@ fn expected(setup: &Setup, events: &[Event]) -> Expected {
     expected
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+/// Commits after batch `commit`, loses all after `lost` more batches, replays, and returns the last emission of each point.
+pub fn crash_and_replay(
+    setup: &Setup,
+    events: &[Event],
+    (cuts, others): (&[usize], &[usize]),
+    commit: usize,
+    lost: usize,
+) -> BTreeMap<Point, Rows> {
+    let mut first = Partition::new(setup, events);
+    let mut committed = None;
+    for (batch, cut) in cuts.iter().cycle().enumerate().take(commit + 1 + lost) {
+        if first.done() {
+            break;
+        }
+        first.fold(*cut);
+        first.advance();
+        if batch <= commit {
+            committed = Some((first.position, first.windower.low_mark(), first.watermark));
+        }
+    }
+    let (position, low, watermark) = committed.unwrap();
+    let before = first.states.emitted;
 
+    let mut second = Partition::new(setup, events);
+    second.watermark = watermark;
+    second.position = position;
+    if let Some(low) = low {
+        second.position = low.offset as usize;
+        second.watermark.restore(low.running_max, low.floor);
+    }
+    second.states.muted = true;
+    let mut others = others.iter().cycle();
+    while second.position < position {
+        second.fold((*others.next().unwrap()).min(position - second.position));
+        second.advance();
+    }
+    second.watermark.raise(watermark.current());
+    second.advance();
+    second.states.muted = false;
+    second.states.emitted = before;
+    while !second.done() {
+        second.fold(*others.next().unwrap());
+        second.advance();
+    }
+    second.finish();
+    second.states.last()
+}
+
+proptest! {
     #[test]
     fn every_cut_into_batches_gives_the_models_rows(
         setup in setups(), events in events(300, true), cuts in cuts(), early in 0..4i64,
@@ -80,43 +129,7 @@ proptest! {
     fn a_crash_and_a_replay_from_the_low_mark_change_no_final_row(
         setup in setups(), events in events(300, true), cuts in cuts(), others in cuts(), commit in 0..40usize, lost in 0..5usize,
     ) {
-        let mut first = Partition::new(&setup, &events);
-        let mut committed = None;
-        for (batch, cut) in cuts.iter().cycle().enumerate().take(commit + 1 + lost) {
-            if first.done() {
-                break;
-            }
-            first.fold(*cut);
-            first.advance();
-            if batch <= commit {
-                committed = Some((first.position, first.windower.low_mark(), first.watermark));
-            }
-        }
-        let (position, low, watermark) = committed.unwrap();
-        let before = first.states.emitted;
-
-        let mut second = Partition::new(&setup, &events);
-        second.watermark = watermark;
-        second.position = position;
-        if let Some(low) = low {
-            second.position = low.offset as usize;
-            second.watermark.restore(low.running_max, low.floor);
-        }
-        second.states.muted = true;
-        let mut others = others.iter().cycle();
-        while second.position < position {
-            second.fold((*others.next().unwrap()).min(position - second.position));
-            second.advance();
-        }
-        second.watermark.raise(watermark.current());
-        second.advance();
-        second.states.muted = false;
-        second.states.emitted = before;
-        while !second.done() {
-            second.fold(*others.next().unwrap());
-            second.advance();
-        }
-        second.finish();
-        prop_assert_eq!(second.states.last(), expected(&setup, &events).last);
+        let last = crash_and_replay(&setup, &events, (&cuts, &others), commit, lost);
+        prop_assert_eq!(last, expected(&setup, &events).last);
     }
 }

@@ -6,4 +6,5 @@ mod exchange;
 mod grids;
 mod model;
 mod scenario;
+mod sessions;
 mod toy;

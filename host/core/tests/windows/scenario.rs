@@ -51,8 +51,8 @@ fn key_text(key: u8) -> String {
 
 pub fn events(most: usize, raises: bool) -> impl Strategy<Value = Vec<Event>> {
     let step = prop_oneof![6 => 0..3i64, 3 => -12..6i64, 1 => -40..0i64, 1 => 0..80i64];
-    let raise = prop::option::weighted(if raises { 0.03 } else { 0.0 }, -5..40i64);
-    let one = (step, 0..6u8, prop::bool::weighted(0.05), prop::bool::weighted(0.1), raise);
+    let raise = prop::option::weighted(0.03, -5..40i64).prop_map(move |raise| raise.filter(|_| raises));
+    let one = (step, prop_oneof![0..1u8, 0..6u8], prop::bool::weighted(0.05), prop::bool::weighted(0.1), raise);
     prop::collection::vec(one, 1..most).prop_map(|steps| {
         let mut now: Nanos = 1000;
         let mut latest = now;
