@@ -9,7 +9,7 @@ use wasmill_core::records::{ABSENT, Record, Records, Span};
 
 use crate::convert::{self, BLOCK_ROWS, Block};
 use crate::lists;
-use crate::locate::Locator;
+use crate::locate::{Locator, Tiers};
 use crate::record_fields::{self, Origin, RecordBlock};
 use crate::slow::{self, Refusal};
 use crate::spec::{self, FieldPlan, Source, SpecError};
@@ -25,6 +25,8 @@ pub struct Decoder {
     times: TimeReader,
     /// Of one block: `BLOCK_ROWS` for each slot of the locator.
     tokens: Vec<Token>,
+    /// Of one block, by its rows; empty between blocks.
+    refused: Vec<(usize, Refusal)>,
 }
 
 /// A batch of decoded rows, one a record. Made once and reused: buffers keep their room.
@@ -68,7 +70,18 @@ impl Decoder {
         let (fields, slots) = spec::resolve(*format, fields)?;
         let times = TimeReader::new(time_format).map_err(SpecError::TimeFormat)?;
         let tokens = vec![Token::MISSING; slots.len() * BLOCK_ROWS];
-        Ok(Decoder { format: *format, fields, locator: Locator::new(slots), times, tokens })
+        Ok(Decoder { format: *format, fields, locator: Locator::new(slots), times, tokens, refused: Vec::new() })
+    }
+
+    /// Lets the decoder do without the CPU's vector instructions: for tests, and to measure what they give.
+    pub fn portable(mut self) -> Self {
+        self.locator.portable = true;
+        self
+    }
+
+    /// How many JSON documents each tier has located so far.
+    pub fn tiers(&self) -> Tiers {
+        self.locator.tiers
     }
 
     /// Decodes `records.records[range]`, one row a record. Never panics; a range beyond the records is cut.
@@ -111,14 +124,15 @@ impl Decoder {
             dead |= 1 << at;
             out.tombstones.push(row + at as u32);
         }
-        let refuse = |at: usize, Refusal { code, reason }: Refusal| {
+        let refused = &mut self.refused;
+        match self.format {
+            Format::Json => self.locator.locate(&records.buffer, block, &mut self.tokens, refused),
+            Format::Text => check_payloads(records, block, slow::check_utf8, refused),
+            Format::Raw => check_payloads(records, block, |_| Ok(""), refused),
+        }
+        for (at, Refusal { code, reason }) in refused.drain(..) {
             dead |= 1 << at;
             out.refused.push(Refused { row: row + at as u32, code, reason });
-        };
-        match self.format {
-            Format::Json => self.locator.locate(&records.buffer, block, &mut self.tokens, refuse),
-            Format::Text => check_payloads(records, block, slow::check_utf8, refuse),
-            Format::Raw => check_payloads(records, block, |_| Ok(""), refuse),
         }
         for (field, (plan, column)) in self.fields.iter().zip(&mut out.columns).enumerate() {
             match &plan.source {
@@ -161,12 +175,12 @@ fn check_payloads<'a>(
     records: &'a Records,
     block: &[Record],
     check: impl Fn(&'a [u8]) -> Result<&'a str, Refusal>,
-    mut refuse: impl FnMut(usize, Refusal),
+    refused: &mut Vec<(usize, Refusal)>,
 ) {
     for (at, record) in block.iter().enumerate() {
         let Some(payload) = records.bytes(record.value) else { continue };
         if let Err(refusal) = slow::check_size(payload).and_then(|()| check(payload)) {
-            refuse(at, refusal);
+            refused.push((at, refusal));
         }
     }
 }

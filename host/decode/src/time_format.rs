@@ -138,7 +138,7 @@ fn auto(number: &[u8]) -> Result<i64, Absent> {
 
 /// Whether text holds a JSON number and nothing else.
 fn is_number(text: &[u8]) -> bool {
-    matches!(text.last(), Some(b'0'..=b'9')) && crate::scan::number_end(text, 0) == Some(text.len())
+    matches!(text.last(), Some(b'0'..=b'9')) && crate::syntax::number_end(text, 0) == Some(text.len())
 }
 
 /// Nanoseconds of `.123`, and what follows; 0 if there is no fraction. `None`: a point without digits.
