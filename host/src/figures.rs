@@ -60,6 +60,28 @@ impl Durations {
     pub fn read(&self) -> (Vec<u64>, f64) {
         (self.buckets.iter().map(|b| b.load(Relaxed)).collect(), self.sum_nanos.load(Relaxed) as f64 / 1e9)
     }
+
+    /// Seconds; `None` before the first.
+    pub fn mean(&self) -> Option<f64> {
+        let (buckets, sum) = self.read();
+        let count: u64 = buckets.iter().sum();
+        (count > 0).then(|| sum / count as f64)
+    }
+
+    /// Seconds, linear inside the bucket that holds it (so never finer than the buckets); above the last bound: that bound.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let (buckets, _) = self.read();
+        let rank = q * buckets.iter().sum::<u64>() as f64;
+        let (mut below, mut lower) = (0.0, 0.0);
+        for (count, upper) in buckets.iter().zip(BUCKETS_SECONDS) {
+            let count = *count as f64;
+            if count > 0.0 && below + count >= rank {
+                return Some(lower + (upper - lower) * (rank - below) / count);
+            }
+            (below, lower) = (below + count, upper);
+        }
+        buckets.last().is_some_and(|above| *above > 0).then_some(lower)
+    }
 }
 
 /// Words for people that change rarely: why a sink waits, what stopped a source.
@@ -96,6 +118,14 @@ pub struct PartitionFigures {
     pub queued_bytes: Gauge,
 }
 
+impl PartitionFigures {
+    /// Events between the position and the log's end; `None` until the end is known.
+    pub fn lag(&self) -> Option<i64> {
+        let end = self.end_offset.get();
+        (end >= 0).then(|| (end - self.position.get()).max(0))
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct SourceFigures {
     pub name: String,
@@ -112,6 +142,14 @@ pub struct SourceFigures {
     pub rebuilds: Counter,
     /// Set while the source is stopped by a fault, or cannot reach its broker.
     pub fault: Note,
+}
+
+impl SourceFigures {
+    /// The partitions that this instance holds now, in order.
+    pub fn assigned(&self) -> Vec<((String, i32), Arc<PartitionFigures>)> {
+        let partitions = self.partitions.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        partitions.iter().map(|(key, figures)| (key.clone(), Arc::clone(figures))).collect()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -190,6 +228,15 @@ pub struct Figures {
 }
 
 impl Figures {
+    pub fn new(
+        sources: Vec<Arc<SourceFigures>>,
+        routes: Vec<Arc<RouteFigures>>,
+        plugins: Vec<Arc<PluginFigures>>,
+        sinks: Vec<Arc<SinkFigures>>,
+    ) -> Self {
+        Figures { sources, routes, plugins, sinks, refusals: Mutex::default() }
+    }
+
     pub fn refuse(&self, key: RefusalKey, count: u64) {
         *lock(&self.refusals).entry(key).or_default() += count;
     }
@@ -202,4 +249,24 @@ impl Figures {
 /// Figures stay readable after a panic elsewhere: a counter cannot be half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn quantiles_lie_in_the_bucket_that_holds_them() {
+        let durations = Durations::default();
+        assert_eq!((durations.mean(), durations.quantile(0.99)), (None, None));
+        (0..98).for_each(|_| durations.record(Duration::from_micros(20)));
+        (0..2).for_each(|_| durations.record(Duration::from_millis(50)));
+        let (p50, p99) = (durations.quantile(0.5).unwrap(), durations.quantile(0.99).unwrap());
+        assert!((0.00001..=0.00003).contains(&p50), "{p50}");
+        assert!((0.03..=0.1).contains(&p99), "{p99}");
+        let slow = Durations::default();
+        slow.record(Duration::from_secs(99));
+        assert_eq!(slow.quantile(0.99), Some(30.0));
+    }
 }
