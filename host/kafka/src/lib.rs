@@ -3,10 +3,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod admin;
 pub mod connection;
 pub mod consumer;
+pub mod dead_letter;
+pub mod embedded;
 mod error;
 mod log;
+pub mod producer;
 
 pub use connection::ConnectionConfig;
 pub use error::KafkaError;
