@@ -29,7 +29,8 @@ pub fn server(cx: &mut Context<'_>, root: &Table<'_>) -> Server {
                     "not an address",
                 )
                 .help(
-                    "write for example `listen = \"127.0.0.1:8080\"`, or \"0.0.0.0:8080\" to be reached from elsewhere",
+                    "write for example `listen = \"127.0.0.1:8080\"`, or \"0.0.0.0:8080\" to \
+                         be reached from elsewhere",
                 ),
             ),
         }

@@ -8,6 +8,7 @@ pub mod keys;
 mod names;
 mod reader;
 mod routes;
+pub mod schema;
 mod secret;
 mod sinks;
 mod sources;
@@ -15,7 +16,7 @@ mod targets;
 mod tree;
 mod types;
 pub mod units;
-mod windows;
+pub(crate) mod windows;
 
 pub use diagnostic::{Diagnostic, Severity, Span, Spanned};
 pub use names::split_from;

@@ -60,10 +60,10 @@ pub fn resolve(cx: &mut Context<'_>, root: &Table<'_>, config: &mut Config) {
     }
     report_cycles(cx, config);
     if routes.is_empty() && cx.errors() == 0 {
-        cx.push(
-            Diagnostic::error(&(0..0), "there are no routes, so nothing would be done", "")
-                .help("add for example `[routes.events]` with `from = \"…\"`, `aggregate = \"builtin:count\"`, `window = { tumbling = \"10s\" }` and `to = [\"…\"]`"),
-        );
+        cx.push(Diagnostic::error(&(0..0), "there are no routes, so nothing would be done", "").help(
+            "add for example `[routes.events]` with `from = \"…\"`, `aggregate = \
+                     \"builtin:count\"`, `window = { tumbling = \"10s\" }` and `to = [\"…\"]`",
+        ));
     }
     remove_unplannable(config);
 }

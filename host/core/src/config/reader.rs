@@ -341,7 +341,8 @@ pub fn check_path(cx: &mut Context<'_>, path: &Spanned<String>) -> bool {
         Ok(_) => true,
         Err(why) => {
             cx.push(Diagnostic::error(&path.span, "this is not the path of a field", why).help(
-                "a path is `amount`, `data.amount`, `items[*].price`, or of the record itself: `@key`, `@headers.tenant`",
+                "a path is `amount`, `data.amount`, `items[*].price`, or of the record \
+                     itself: `@key`, `@headers.tenant`",
             ));
             false
         }

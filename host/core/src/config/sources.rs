@@ -165,8 +165,15 @@ fn start(cx: &mut Context<'_>, table: &Table<'_>) -> Start {
         Some(nanos) => Start::At(nanos),
         None => {
             cx.push(
-                Diagnostic::error(&start.span, format!("`start` in {} is not a place to start from", table.title), "not known")
-                    .help("write \"latest\", \"earliest\", a time such as \"2026-01-31T08:00:00Z\", or a time ago such as \"-1h\""),
+                Diagnostic::error(
+                    &start.span,
+                    format!("`start` in {} is not a place to start from", table.title),
+                    "not known",
+                )
+                .help(
+                    "write \"latest\", \"earliest\", a time such as \"2026-01-31T08:00:00Z\", \
+                         or a time ago such as \"-1h\"",
+                ),
             );
             Start::Latest
         }

@@ -2,7 +2,7 @@
 
 use crate::time::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, Nanos, SECOND};
 
-const DURATIONS: [(&str, Nanos); 9] = [
+pub(super) const DURATION_UNITS: [(&str, Nanos); 9] = [
     ("ns", 1),
     ("us", MICROSECOND),
     ("µs", MICROSECOND),
@@ -14,7 +14,7 @@ const DURATIONS: [(&str, Nanos); 9] = [
     ("w", 7 * DAY),
 ];
 
-const SIZES: [(&str, i64); 8] = [
+pub(super) const SIZE_UNITS: [(&str, i64); 8] = [
     ("B", 1),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
@@ -27,12 +27,12 @@ const SIZES: [(&str, i64); 8] = [
 
 /// "5s", "1m30s", "500ms", "250 ms", "1d" → nanoseconds. The error says what is wrong.
 pub fn duration(text: &str) -> Result<Nanos, String> {
-    sum(text, &DURATIONS, "durations are written like \"5s\", \"1m30s\", \"500ms\", \"1d\"")
+    sum(text, &DURATION_UNITS, "durations are written like \"5s\", \"1m30s\", \"500ms\", \"1d\"")
 }
 
 /// "64 MiB", "8MB", "512 B" → bytes.
 pub fn size(text: &str) -> Result<u64, String> {
-    sum(text, &SIZES, "sizes are written like \"64 MiB\", \"512 KiB\", \"8 MB\"").map(|bytes| bytes as u64)
+    sum(text, &SIZE_UNITS, "sizes are written like \"64 MiB\", \"512 KiB\", \"8 MB\"").map(|bytes| bytes as u64)
 }
 
 /// Sums number-unit pairs; never negative.

@@ -6,6 +6,7 @@
 mod aggregate;
 mod bind;
 
+mod explain;
 mod frame;
 mod keeps;
 mod partitions;
@@ -16,6 +17,7 @@ mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use explain::{Explanation, explain};
 pub use partitions::Alignment;
 pub use target::{ResolvedTarget, resolve_target};
 pub use warnings::warnings;

@@ -208,8 +208,10 @@ fn parent_output(
     let names = || parent.outputs.iter().map(|(name, _)| name.as_str());
     if parent.outputs.is_empty() {
         let message = format!("route `{}` cannot read from `{}`, which aggregates", route.name.value, parent.name);
-        return Err(Diagnostic::error(&route.from.span, message, "its rows are results, not events")
-            .help("read from the same source and aggregate again, or give one window several sizes: `tumbling = [\"1m\", \"1h\"]`"));
+        return Err(Diagnostic::error(&route.from.span, message, "its rows are results, not events").help(
+            "read from the same source and aggregate again, or give one window several sizes: \
+                 `tumbling = [\"1m\", \"1h\"]`",
+        ));
     }
     let found = match output {
         Some(output) => names().position(|name| name == output).ok_or_else(|| {

@@ -121,7 +121,8 @@ impl Planner<'_> {
         if !has_fields && to.fields.as_ref().is_none_or(Vec::is_empty) {
             let message = format!("route `{}` has nothing to write to `{}`", route.name.value, to.sink.value);
             let help = format!(
-                "name fields of the event: `to = [{{ sink = \"{}\", tags = [\"…\"], fields = [\"…\"] }}]`, or aggregate",
+                "name fields of the event: `to = [{{ sink = \"{}\", tags = [\"…\"], fields = \
+                     [\"…\"] }}]`, or aggregate",
                 to.sink.value
             );
             self.error(Diagnostic::error(&to.sink.span, message, "no plugin of the route writes a field").help(help));
