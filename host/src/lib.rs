@@ -4,7 +4,15 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod assemble;
+pub mod clock;
 pub mod delivery;
+pub mod exchange;
 pub mod figures;
 pub mod http;
+pub mod lane;
+pub mod outlets;
+pub mod produce;
+pub mod source;
 pub mod status;
+pub mod task;

@@ -8,7 +8,10 @@ const MAX_PROBES: usize = 64;
 
 /// A row that fails alone, with its own error. `fails` runs the rows of a range on a fresh instance. `None`: no single row does
 /// (the failure needs a state that fresh instances lack), or the search grew too long.
-pub fn find(rows: usize, mut fails: impl FnMut(std::ops::Range<usize>) -> Option<CallError>) -> Option<(usize, CallError)> {
+pub fn find(
+    rows: usize,
+    mut fails: impl FnMut(std::ops::Range<usize>) -> Option<CallError>,
+) -> Option<(usize, CallError)> {
     let mut range = 0..rows;
     let mut found = None;
     for _ in 0..MAX_PROBES / 2 {

@@ -12,9 +12,8 @@ use wasmill_core::time::{Nanos, Window};
 
 /// One firing: which windows (one a slot, or one for all), whose keys, and for a rollup the name of the window's size.
 pub struct Fired<'a> {
-    pub slots: usize,
     pub windows: &'a [Window],
-    pub keys: &'a [&'a Column],
+    pub keys: &'a [Column],
     pub size_label: Option<&'a str>,
 }
 

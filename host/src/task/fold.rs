@@ -10,6 +10,7 @@ use wasmill_core::time::Nanos;
 use wasmill_core::watermark::Watermark;
 use wasmill_core::window::{Emission, Input, LowMark, States, Windower};
 
+use super::Halt;
 use super::context::{Failure, Outbox, Outgoing, Refusal, SourceRuntime};
 use super::culprit;
 use super::emit::{Fired, invalid, rows_of};
@@ -32,16 +33,23 @@ pub struct Fold {
 }
 
 impl Fold {
-    pub fn new(source: &Arc<SourceRuntime>, route: RouteId) -> Result<Self, Failure> {
+    /// # Errors
+    /// The plugin cannot be instantiated, or the windows reach a limit.
+    pub fn new(source: &Arc<SourceRuntime>, route: RouteId) -> Result<Self, Halt> {
         let plan = aggregate(source, route);
-        let fail = |error| Failure { plugin: plan.plugin, error, culprit: None };
-        let plugin = &source.plugins[plan.plugin];
-        let aggregator = plugin.aggregator().map_err(fail)?;
-        let windower = Windower::new(&plan.windows, plan.lateness, plan.keys.len())
-            .map_err(|error| fail(invalid(plugin.as_ref(), error.to_string())))?;
+        let aggregator = source.plugins[plan.plugin].aggregator().map_err(|error| rebuild(plan, error))?;
+        let windower = Windower::new(&plan.windows, plan.lateness, plan.keys.len())?;
         let own_time = source.plan.routes[route].transforms.iter().any(|t| t.outputs.iter().any(|o| o.time.is_some()));
         let watermark = own_time.then(|| Watermark::new(source.plan.out_of_orderness));
-        Ok(Fold { route, source: Arc::clone(source), aggregator, windower, watermark, last_early: Nanos::MIN, slots: 0 })
+        Ok(Fold {
+            route,
+            source: Arc::clone(source),
+            aggregator,
+            windower,
+            watermark,
+            last_early: Nanos::MIN,
+            slots: 0,
+        })
     }
 
     fn plan(&self) -> &AggregatePlan {
@@ -49,7 +57,7 @@ impl Fold {
     }
 
     /// Folds a batch's rows into their windows and fires what the batch's watermark has closed.
-    pub fn batch(&mut self, frame: &mut Frame<'_>, batch: &mut BatchContext<'_>) -> Result<(), Failure> {
+    pub fn batch(&mut self, frame: &mut Frame<'_>, batch: &mut BatchContext<'_>) -> Result<(), Halt> {
         let source = Arc::clone(&self.source);
         let plan = aggregate(&source, self.route);
         let rows = frame.alive_rows();
@@ -71,22 +79,17 @@ impl Fold {
             route: self.route,
             plan,
             aggregator: self.aggregator.as_mut(),
-            frame: Some(frame),
+            folded: Some(Folded { frame, offset_of: batch.offset_of }),
             rejects: Vec::new(),
-            culprit: None,
             live: batch.live,
             outbox: &mut batch.outbox,
         };
-        let mut result = self.windower.fold(&input, &mut states, &mut late);
-        if result.is_ok() && !plan.exchanged {
-            result = self.windower.advance(progress.after, &mut states);
+        self.windower.fold(&input, &mut states, &mut late)?;
+        if !plan.exchanged {
+            self.windower.advance(progress.after(), &mut states)?;
         }
-        let (rejects, culprit) = (states.rejects, states.culprit);
-        if let Err(error) = result {
-            let culprit = culprit.map(|row| (self.route, (batch.offset_of)(frame.source_row(row))));
-            return Err(Failure { plugin: plan.plugin, error, culprit });
-        }
-        let (after, drop) = (progress.after, plan.late == OnLate::Drop);
+        let rejects = states.rejects;
+        let (after, drop) = (progress.after(), plan.late == OnLate::Drop);
         if batch.live {
             let accepted = rows.len() - late.len() - rejects.len();
             source.route_figures[self.route].accepted.add(accepted as u64);
@@ -97,7 +100,14 @@ impl Fold {
         }
         for (row, reason) in rejects {
             let plugin = Some(plan.plugin);
-            batch.refusals.push(self.refusal(frame.source_row(row), Stage::Aggregate, "rejected", reason, plugin, false));
+            batch.refusals.push(self.refusal(
+                frame.source_row(row),
+                Stage::Aggregate,
+                "rejected",
+                reason,
+                plugin,
+                false,
+            ));
         }
         if plan.exchanged {
             self.send_panes(after, false, &mut batch.outbox)?;
@@ -119,7 +129,7 @@ impl Fold {
     }
 
     /// Fires what a watermark that moved without events has closed (an idle partition, the end of a bounded run).
-    pub fn advance(&mut self, watermark: Nanos, live: bool, outbox: &mut Outbox) -> Result<(), Failure> {
+    pub fn advance(&mut self, watermark: Nanos, live: bool, outbox: &mut Outbox) -> Result<(), Halt> {
         if self.plan().exchanged {
             return self.send_panes(watermark, false, outbox);
         }
@@ -136,7 +146,7 @@ impl Fold {
     }
 
     /// Rows of windows that still run, every so often by the clock.
-    pub fn early(&mut self, now: Nanos, live: bool, watermark: Nanos, outbox: &mut Outbox) -> Result<(), Failure> {
+    pub fn early(&mut self, now: Nanos, live: bool, watermark: Nanos, outbox: &mut Outbox) -> Result<(), Halt> {
         let Some(every) = self.plan().early else { return Ok(()) };
         if !live || now < self.last_early.saturating_add(every) {
             return Ok(());
@@ -149,7 +159,7 @@ impl Fold {
     }
 
     /// Hands panes to the exchange: those whose time is complete, or all that have changed.
-    fn send_panes(&mut self, watermark: Nanos, everything: bool, outbox: &mut Outbox) -> Result<(), Failure> {
+    fn send_panes(&mut self, watermark: Nanos, everything: bool, outbox: &mut Outbox) -> Result<(), Halt> {
         let route = self.route;
         let mut deltas = Vec::new();
         self.with_states(true, outbox, |windower, states| {
@@ -164,8 +174,8 @@ impl Fold {
         &mut self,
         live: bool,
         outbox: &mut Outbox,
-        work: impl FnOnce(&mut Windower, &mut Bound<'_>) -> Result<(), CallError>,
-    ) -> Result<(), Failure> {
+        work: impl FnOnce(&mut Windower, &mut Bound<'_>) -> Result<(), Halt>,
+    ) -> Result<(), Halt> {
         let source = Arc::clone(&self.source);
         let plan = aggregate(&source, self.route);
         let mut states = Bound {
@@ -173,13 +183,12 @@ impl Fold {
             route: self.route,
             plan,
             aggregator: self.aggregator.as_mut(),
-            frame: None,
+            folded: None,
             rejects: Vec::new(),
-            culprit: None,
             live,
             outbox,
         };
-        work(&mut self.windower, &mut states).map_err(|error| Failure { plugin: plan.plugin, error, culprit: None })
+        work(&mut self.windower, &mut states)
     }
 
     /// What replay must start from for this route's open windows.
@@ -212,6 +221,18 @@ fn aggregate(source: &SourceRuntime, route: RouteId) -> &AggregatePlan {
     }
 }
 
+fn rebuild(plan: &AggregatePlan, error: CallError) -> Halt {
+    Halt::Rebuild(Failure { plugin: plan.plugin, error, culprit: None })
+}
+
+/// The batch whose rows are folded.
+#[derive(Clone, Copy)]
+pub struct Folded<'a> {
+    frame: &'a Frame<'a>,
+    /// Of a record of the batch.
+    offset_of: &'a dyn Fn(u32) -> i64,
+}
+
 /// The aggregator as the windower sees it during one batch or firing.
 pub struct Bound<'a> {
     pub source: &'a SourceRuntime,
@@ -219,11 +240,9 @@ pub struct Bound<'a> {
     pub plan: &'a AggregatePlan,
     pub aggregator: &'a mut dyn Aggregator,
     /// `None` where no rows are folded.
-    pub frame: Option<&'a Frame<'a>>,
+    pub folded: Option<Folded<'a>>,
     /// Frame rows the plugin refused, and why.
     pub rejects: Vec<(u32, String)>,
-    /// The frame row that made `accumulate` fail.
-    pub culprit: Option<u32>,
     pub live: bool,
     pub outbox: &'a mut Outbox,
 }
@@ -233,25 +252,33 @@ impl Bound<'_> {
         &mut self,
         rows: usize,
         call: impl FnOnce(&mut dyn Aggregator) -> Result<T, CallError>,
-    ) -> Result<T, CallError> {
+    ) -> Result<T, Halt> {
         let aggregator = &mut *self.aggregator;
-        self.source.call(self.plan.plugin, rows, || call(aggregator))
+        self.source.call(self.plan.plugin, rows, || call(aggregator)).map_err(|error| rebuild(self.plan, error))
     }
 
-    fn find_culprit(&mut self, frame: &Frame<'_>, rows: &[u32], slots: &[u32]) {
+    /// Adds to a failed `accumulate` the event that causes it, if one alone does.
+    fn name_culprit(&self, halt: Halt, folded: Folded<'_>, rows: &[u32], slots: &[u32]) -> Halt {
+        let Halt::Rebuild(mut failure) = halt else { return halt };
         let plugin = &self.source.plugins[self.plan.plugin];
+        let frame = folded.frame;
         let columns: Vec<Column> =
             self.plan.reads.iter().filter_map(|read| frame.column(read.column)).map(|c| c.gather(rows)).collect();
         let columns: Vec<&Column> = columns.iter().collect();
-        self.culprit = culprit::of_accumulate(plugin.as_ref(), &columns, slots).map(|(position, _)| rows[position]);
+        failure.culprit = culprit::of_accumulate(plugin.as_ref(), &columns, slots).map(|(position, _)| {
+            let record = frame.source_row(rows[position]);
+            (self.route, (folded.offset_of)(record))
+        });
+        Halt::Rebuild(failure)
     }
 }
 
 impl States for Bound<'_> {
-    type Error = CallError;
+    type Error = Halt;
 
-    fn accumulate(&mut self, rows: &[u32], slots: &[u32]) -> Result<(), CallError> {
-        let Some(frame) = self.frame else { return Ok(()) };
+    fn accumulate(&mut self, rows: &[u32], slots: &[u32]) -> Result<(), Halt> {
+        let Some(folded) = self.folded else { return Ok(()) };
+        let frame = folded.frame;
         let columns: Vec<&Column> = self.plan.reads.iter().filter_map(|read| frame.column(read.column)).collect();
         let gather = !columns.is_empty() && rows.len() * GATHER_BELOW < frame.rows as usize;
         let result = if columns.is_empty() || gather {
@@ -270,18 +297,15 @@ impl States for Bound<'_> {
                 self.rejects.extend(rejects);
                 Ok(())
             }
-            Err(error) => {
-                self.find_culprit(frame, rows, slots);
-                Err(error)
-            }
+            Err(halt) => Err(self.name_culprit(halt, folded, rows, slots)),
         }
     }
 
-    fn merge(&mut self, into: &[u32], other: &[u32]) -> Result<(), CallError> {
+    fn merge(&mut self, into: &[u32], other: &[u32]) -> Result<(), Halt> {
         self.call(into.len(), |aggregator| aggregator.merge(into, other))
     }
 
-    fn emit(&mut self, emission: Emission<'_>) -> Result<(), CallError> {
+    fn emit(&mut self, emission: Emission<'_>) -> Result<(), Halt> {
         let figures = &self.source.route_figures[self.route];
         if !self.live || emission.slots.is_empty() {
             return Ok(());
@@ -291,17 +315,14 @@ impl States for Bound<'_> {
             Firing::OnTime => figures.windows_on_time.add(emission.slots.len() as u64),
             Firing::Late => figures.windows_late.add(emission.slots.len() as u64),
         }
+        let keys: Vec<&Column> = emission.keys.iter().collect();
         let results = self.call(emission.slots.len(), |aggregator| {
-            aggregator.emit(emission.slots, emission.windows, emission.keys, emission.firing)
+            aggregator.emit(emission.slots, emission.windows, &keys, emission.firing)
         })?;
-        let fired = Fired {
-            slots: emission.slots.len(),
-            windows: emission.windows,
-            keys: emission.keys,
-            size_label: emission.size_label,
-        };
+        let fired = Fired { windows: emission.windows, keys: emission.keys, size_label: emission.size };
         let plugin = &self.source.plugins[self.plan.plugin];
-        let rows = rows_of(self.plan, &fired, results).map_err(|message| invalid(plugin.as_ref(), message))?;
+        let rows = rows_of(self.plan, &fired, results)
+            .map_err(|message| rebuild(self.plan, invalid(plugin.as_ref(), message)))?;
         for (output, rows) in rows {
             figures.rows_out.add(rows.len() as u64);
             self.outbox.items.push(Outgoing::Rows { route: self.route, output, rows: Arc::new(rows) });
@@ -309,15 +330,15 @@ impl States for Bound<'_> {
         Ok(())
     }
 
-    fn forget(&mut self, slots: &[u32]) -> Result<(), CallError> {
+    fn forget(&mut self, slots: &[u32]) -> Result<(), Halt> {
         self.call(slots.len(), |aggregator| aggregator.forget(slots))
     }
 
-    fn snapshot(&mut self, slots: &[u32]) -> Result<Strings, CallError> {
+    fn snapshot(&mut self, slots: &[u32]) -> Result<Strings, Halt> {
         self.call(slots.len(), |aggregator| aggregator.snapshot(slots))
     }
 
-    fn restore(&mut self, slots: &[u32], states: &Strings) -> Result<(), CallError> {
+    fn restore(&mut self, slots: &[u32], states: &Strings) -> Result<(), Halt> {
         let version = self.aggregator.state_version();
         self.call(slots.len(), |aggregator| aggregator.restore(slots, version, states))
     }

@@ -137,7 +137,9 @@ impl<'a> Frame<'a> {
         }
         let mut times: Rc<Vec<Nanos>> = Rc::new(rows.iter().map(|&row| self.times[row as usize]).collect());
         for (position, (&id, column)) in output.writes.iter().zip(emitted.columns).enumerate() {
-            if output.time == Some(position) && let Values::Integers(own) = &column.values {
+            if output.time == Some(position)
+                && let Values::Integers(own) = &column.values
+            {
                 times = Rc::new(own.clone());
             }
             columns[id] = Some(Held::Shared(Rc::new(column)));

@@ -11,6 +11,7 @@ use wasmill_core::rows::Rows;
 use wasmill_core::watermark::Progress;
 use wasmill_decode::Decoded;
 
+use super::Halt;
 use super::context::{Failure, Outbox, Outgoing, Refusal, SourceRuntime};
 use super::culprit;
 use super::fold::Fold;
@@ -43,9 +44,9 @@ pub struct RouteTask {
 }
 
 impl RouteTask {
-    pub fn new(source: &Arc<SourceRuntime>, id: RouteId) -> Result<Self, Failure> {
+    pub fn new(source: &Arc<SourceRuntime>, id: RouteId) -> Result<Self, Halt> {
         let plan = &source.plan.routes[id];
-        let fail = |plugin, error| Failure { plugin, error, culprit: None };
+        let fail = |plugin, error| Halt::Rebuild(Failure { plugin, error, culprit: None });
         let transformers = plan
             .transforms
             .iter()
@@ -68,12 +69,13 @@ impl RouteTask {
 
     /// Runs the route on a batch. Returns a frame for each output of its last transformer (or the only frame), for the routes
     /// that read from it.
-    pub fn run<'a>(&mut self, mut frame: Frame<'a>, batch: &mut BatchContext<'_>) -> Result<Vec<Frame<'a>>, Failure> {
+    pub fn run<'a>(&mut self, mut frame: Frame<'a>, batch: &mut BatchContext<'_>) -> Result<Vec<Frame<'a>>, Halt> {
         let source = Arc::clone(&self.source);
         let plan = &source.plan.routes[self.id];
         let figures = &source.route_figures[self.id];
+        let live = batch.live;
         let count = |counter: &crate::figures::Counter, rows: usize| {
-            if batch.live {
+            if live {
                 counter.add(rows as u64);
             }
         };
@@ -133,7 +135,12 @@ impl RouteTask {
                 continue;
             }
             let mistyped = |record: u32| {
-                batch.decoded.mistyped.iter().find(|m| m.row == record && m.field == read.column).map(|m| m.found.clone())
+                batch
+                    .decoded
+                    .mistyped
+                    .iter()
+                    .find(|m| m.row == record && m.field == read.column)
+                    .map(|m| m.found.clone())
             };
             let mut refused = Vec::new();
             for (position, &row) in frame.alive_rows().iter().enumerate() {
@@ -166,7 +173,7 @@ impl RouteTask {
         plan: &TransformPlan,
         frame: &mut Frame<'_>,
         batch: &mut BatchContext<'_>,
-    ) -> Result<Results, Failure> {
+    ) -> Result<Results, Halt> {
         for _ in 0..=MAX_CULPRITS_PER_BATCH {
             let rows = frame.alive_count();
             if rows == 0 {
@@ -186,7 +193,7 @@ impl RouteTask {
             };
             let plugin = &self.source.plugins[plan.plugin];
             let culprit = culprit::of_transform(plugin.as_ref(), &columns, rows);
-            let fail = |error: CallError| Failure { plugin: plan.plugin, error, culprit: None };
+            let fail = |error: CallError| Halt::Rebuild(Failure { plugin: plan.plugin, error, culprit: None });
             self.transformers[step] = plugin.transformer().map_err(fail)?;
             let Some((position, own_error)) = culprit else { return Err(fail(error)) };
             let record = frame.source_row(frame.alive_rows()[position]);
@@ -194,7 +201,7 @@ impl RouteTask {
             frame.drop_positions(&[position as u32]);
             batch.outbox.culprits += 1;
         }
-        Err(Failure {
+        Err(Halt::Rebuild(Failure {
             plugin: plan.plugin,
             culprit: None,
             error: CallError {
@@ -204,7 +211,7 @@ impl RouteTask {
                 fault: wasmill_core::plugin::Fault::Trap,
                 message: format!("more than {MAX_CULPRITS_PER_BATCH} rows of one batch made it fail"),
             },
-        })
+        }))
     }
 
     fn note_rejects(&self, plugin: usize, results: &Results, frame: &Frame<'_>, batch: &mut BatchContext<'_>) {

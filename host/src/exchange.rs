@@ -1,0 +1,276 @@
+//! Where the panes of a source's partitions meet, for routes whose key the topic is not partitioned by: merged by key under the minimum
+//! of the partitions' watermarks, so that one point has one writer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use wasmill_core::plan::{AggregatePlan, RouteId, Tail};
+use wasmill_core::plugin::Aggregator;
+use wasmill_core::time::{BEGINNING, Nanos};
+use wasmill_core::window::{PaneDelta, Windower};
+
+use crate::clock;
+use crate::delivery::Epoch;
+use crate::lane::{ExchangeMessage, Gate, LaneReport, Place};
+use crate::outlets::Outlets;
+use crate::task::{Bound, Failure, Halt, Outbox, SourceRuntime};
+
+/// Frames the exchange's queue holds; a full one makes its tasks wait.
+pub const QUEUE_FRAMES: usize = 256;
+/// How often it looks at the clock for early rows.
+const TICK: Duration = Duration::from_millis(50);
+
+/// One exchanged route.
+struct Merge {
+    route: RouteId,
+    aggregator: Box<dyn Aggregator>,
+    windower: Windower,
+    last_early: Nanos,
+}
+
+struct Partition {
+    watermark: Nanos,
+    idle: bool,
+    caught_up: bool,
+    turned: bool,
+}
+
+pub struct Exchange {
+    runtime: Arc<SourceRuntime>,
+    outlets: Arc<Outlets>,
+    reports: Sender<LaneReport>,
+    /// Read by the tasks: their panes up to here are closed for good.
+    closed: Arc<AtomicI64>,
+    incarnation: u64,
+    gate: Arc<Gate>,
+    epoch: Arc<Epoch>,
+    partitions: BTreeMap<Place, Partition>,
+    watermark: Nanos,
+    merges: Vec<Merge>,
+    failed: bool,
+}
+
+impl Exchange {
+    pub fn new(
+        runtime: Arc<SourceRuntime>,
+        outlets: Arc<Outlets>,
+        reports: Sender<LaneReport>,
+        closed: Arc<AtomicI64>,
+    ) -> Self {
+        Exchange {
+            runtime,
+            outlets,
+            reports,
+            closed,
+            incarnation: 0,
+            gate: Arc::default(),
+            epoch: Epoch::new(0),
+            partitions: BTreeMap::new(),
+            watermark: BEGINNING,
+            merges: Vec::new(),
+            failed: false,
+        }
+    }
+
+    /// Runs until told to stop or until every sender is gone.
+    pub fn run(mut self, messages: &Receiver<ExchangeMessage>) {
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            let result = match messages.recv_deadline(next_tick) {
+                Ok(ExchangeMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(message) => self.handle(message),
+                Err(RecvTimeoutError::Timeout) => Ok(()),
+            };
+            let result = result.and_then(|()| {
+                if Instant::now() < next_tick {
+                    return Ok(());
+                }
+                next_tick = Instant::now() + TICK;
+                self.early()
+            });
+            if let Err(halt) = result {
+                self.failed = true;
+                let _ = self.reports.send(LaneReport::ExchangeHalted { incarnation: self.incarnation, halt });
+            }
+        }
+    }
+
+    fn handle(&mut self, message: ExchangeMessage) -> Result<(), Halt> {
+        match message {
+            ExchangeMessage::Reset { incarnation, places, gate, epoch } => self.reset(incarnation, places, gate, epoch),
+            ExchangeMessage::Frame { incarnation, place, watermark, idle, deltas } => {
+                if incarnation != self.incarnation || self.failed {
+                    return Ok(());
+                }
+                if let Some(partition) = self.partitions.get_mut(&place) {
+                    partition.watermark = partition.watermark.max(watermark);
+                    partition.idle = idle;
+                }
+                self.absorb(deltas)?;
+                self.advance()
+            }
+            ExchangeMessage::CaughtUp { incarnation, place } => {
+                if incarnation == self.incarnation {
+                    if let Some(partition) = self.partitions.get_mut(&place) {
+                        partition.caught_up = true;
+                    }
+                    self.open_gate();
+                }
+                Ok(())
+            }
+            ExchangeMessage::Barrier { incarnation, place, epoch } => {
+                if incarnation == self.incarnation {
+                    self.turn(&place, epoch);
+                }
+                Ok(())
+            }
+            ExchangeMessage::Stop => Ok(()),
+        }
+    }
+
+    fn reset(&mut self, incarnation: u64, places: Vec<Place>, gate: Arc<Gate>, epoch: Arc<Epoch>) -> Result<(), Halt> {
+        self.incarnation = incarnation;
+        self.gate = gate;
+        self.epoch = epoch;
+        self.watermark = BEGINNING;
+        self.closed.store(BEGINNING, Ordering::Release);
+        self.failed = false;
+        self.partitions = places
+            .into_iter()
+            .map(|place| (place, Partition { watermark: BEGINNING, idle: false, caught_up: false, turned: false }))
+            .collect();
+        self.merges.clear();
+        let runtime = Arc::clone(&self.runtime);
+        for (route, plan) in exchanged(&runtime) {
+            let plugin = &runtime.plugins[plan.plugin];
+            let fail = |error| Halt::Rebuild(Failure { plugin: plan.plugin, error, culprit: None });
+            let aggregator = plugin.aggregator().map_err(fail)?;
+            let windower = Windower::new(&plan.windows, plan.lateness, plan.keys.len())?;
+            self.merges.push(Merge { route, aggregator, windower, last_early: Nanos::MIN });
+        }
+        self.open_gate();
+        Ok(())
+    }
+
+    /// Everything up to the partitions' positions has been handled: from here on, what fires is new.
+    fn open_gate(&mut self) {
+        if self.partitions.values().all(|partition| partition.caught_up) {
+            self.gate.open();
+        }
+    }
+
+    /// Turns to the next epoch behind the last of the partitions: what their panes fired before belongs to the old one.
+    fn turn(&mut self, place: &Place, epoch: Arc<Epoch>) {
+        if let Some(partition) = self.partitions.get_mut(place) {
+            partition.turned = true;
+        }
+        if self.partitions.values().all(|partition| partition.turned) {
+            self.partitions.values_mut().for_each(|partition| partition.turned = false);
+            let number = epoch.number;
+            self.epoch = epoch;
+            let _ = self.reports.send(LaneReport::ExchangeTurned { epoch: number });
+        }
+    }
+
+    fn absorb(&mut self, deltas: Vec<(RouteId, PaneDelta)>) -> Result<(), Halt> {
+        for (route, delta) in deltas {
+            let Some(index) = self.merges.iter().position(|merge| merge.route == route) else { continue };
+            self.with_states(index, |windower, states| windower.absorb(&delta, states))?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<(), Halt> {
+        let watermark = minimum(self.partitions.values());
+        if watermark <= self.watermark {
+            return Ok(());
+        }
+        self.watermark = watermark;
+        for index in 0..self.merges.len() {
+            self.with_states(index, |windower, states| windower.advance(watermark, states))?;
+        }
+        if self.gate.is_open() {
+            self.closed.store(watermark, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn early(&mut self) -> Result<(), Halt> {
+        if self.failed || !self.gate.is_open() {
+            return Ok(());
+        }
+        let now = clock::now();
+        let runtime = Arc::clone(&self.runtime);
+        for index in 0..self.merges.len() {
+            let merge = &mut self.merges[index];
+            let Some(every) = plan_of(&runtime, merge.route).and_then(|plan| plan.early) else { continue };
+            if now >= merge.last_early.saturating_add(every) {
+                merge.last_early = now;
+                self.with_states(index, |windower, states| windower.early(states))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn with_states(
+        &mut self,
+        index: usize,
+        work: impl FnOnce(&mut Windower, &mut Bound<'_>) -> Result<(), Halt>,
+    ) -> Result<(), Halt> {
+        let runtime = Arc::clone(&self.runtime);
+        let merge = &mut self.merges[index];
+        let Some(plan) = plan_of(&runtime, merge.route) else { return Ok(()) };
+        let mut outbox = Outbox::default();
+        let mut states = Bound {
+            source: &runtime,
+            route: merge.route,
+            plan,
+            aggregator: merge.aggregator.as_mut(),
+            folded: None,
+            rejects: Vec::new(),
+            live: self.gate.is_open(),
+            outbox: &mut outbox,
+        };
+        work(&mut merge.windower, &mut states)?;
+        self.outlets.send(outbox, &self.epoch);
+        Ok(())
+    }
+}
+
+/// The least of the partitions' watermarks; idle ones hold nothing back. If all are idle, the one that is furthest.
+fn minimum<'a>(partitions: impl Iterator<Item = &'a Partition> + Clone) -> Nanos {
+    let active = partitions.clone().filter(|p| !p.idle).map(|p| p.watermark).min();
+    active.or_else(|| partitions.map(|p| p.watermark).max()).unwrap_or(BEGINNING)
+}
+
+fn plan_of(runtime: &SourceRuntime, route: RouteId) -> Option<&AggregatePlan> {
+    match &runtime.plan.routes[route].tail {
+        Tail::Aggregate(plan) => Some(plan),
+        _ => None,
+    }
+}
+
+/// The routes of a source that need the exchange.
+pub fn exchanged(runtime: &SourceRuntime) -> Vec<(RouteId, &AggregatePlan)> {
+    (0..runtime.plan.routes.len())
+        .filter_map(|route| Some((route, plan_of(runtime, route)?)))
+        .filter(|(_, plan)| plan.exchanged)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_partitions_hold_nothing_back_and_all_idle_means_the_furthest() {
+        let p = |watermark, idle| Partition { watermark, idle, caught_up: true, turned: false };
+        assert_eq!(minimum([p(5, false), p(9, false)].iter()), 5);
+        assert_eq!(minimum([p(5, true), p(9, false)].iter()), 9);
+        assert_eq!(minimum([p(5, true), p(9, true)].iter()), 9);
+        assert_eq!(minimum([].iter()), BEGINNING);
+    }
+}

@@ -1,0 +1,380 @@
+//! A lane: a plain thread that owns tasks. Messages come in order; nothing on the data path is locked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use wasmill_core::checkpoint::Checkpoint;
+use wasmill_core::plan::RouteId;
+use wasmill_core::records::Records;
+use wasmill_core::time::Nanos;
+use wasmill_core::window::PaneDelta;
+use wasmill_kafka::consumer::Lease;
+
+use crate::clock;
+use crate::delivery::Epoch;
+use crate::figures::PartitionFigures;
+use crate::outlets::Outlets;
+use crate::task::{Halt, Outbox, SourceRuntime, Start, Task};
+
+/// Messages a lane's queue holds. The bytes in it are bounded by the leases of their records.
+pub const QUEUE_MESSAGES: usize = 4096;
+/// How often a lane looks at the clock for idle partitions and early rows.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Which partition, of which source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub source: usize,
+    pub topic: Arc<str>,
+    pub partition: i32,
+}
+
+/// Opens when every partition of a source has caught up with its position: until then, tasks that are ahead wait, since the exchange
+/// must not mix what is replayed with what is new. The exchange opens it, when it has handled the last replayed frame.
+#[derive(Debug, Default)]
+pub struct Gate(AtomicBool);
+
+impl Gate {
+    pub fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// A source's exchange as its tasks see it.
+#[derive(Clone)]
+pub struct ExchangeLink {
+    pub frames: Sender<ExchangeMessage>,
+    /// Up to here the exchange has closed windows for good.
+    pub watermark: Arc<AtomicI64>,
+    pub gate: Arc<Gate>,
+    /// Frames of another incarnation are ignored.
+    pub incarnation: u64,
+}
+
+/// What tasks tell the exchange.
+pub enum ExchangeMessage {
+    Frame {
+        incarnation: u64,
+        place: Place,
+        watermark: Nanos,
+        idle: bool,
+        deltas: Vec<(RouteId, PaneDelta)>,
+    },
+    /// The task at `place` has replayed all it had to; what follows is new.
+    CaughtUp {
+        incarnation: u64,
+        place: Place,
+    },
+    /// The task at `place` has turned to this epoch.
+    Barrier {
+        incarnation: u64,
+        place: Place,
+        epoch: Arc<Epoch>,
+    },
+    /// Everything starts anew with these partitions.
+    Reset {
+        incarnation: u64,
+        places: Vec<Place>,
+        gate: Arc<Gate>,
+        epoch: Arc<Epoch>,
+    },
+    Stop,
+}
+
+/// What a source's coordinator tells a lane.
+pub enum LaneMessage {
+    Assign(Box<Assignment>),
+    Revoke {
+        place: Place,
+    },
+    Records {
+        place: Place,
+        generation: u64,
+        records: Records,
+        lease: Lease,
+    },
+    End {
+        place: Place,
+        generation: u64,
+        offset: i64,
+    },
+    /// Turn to this epoch and say where you are.
+    Barrier {
+        source: usize,
+        epoch: Arc<Epoch>,
+        reply: Sender<Snapshot>,
+    },
+    /// A bounded run: close every window of the source's tasks.
+    Finish {
+        source: usize,
+    },
+    Stop,
+}
+
+pub struct Assignment {
+    pub place: Place,
+    pub generation: u64,
+    pub runtime: Arc<SourceRuntime>,
+    pub outlets: Arc<Outlets>,
+    pub start: Start,
+    pub figures: Arc<PartitionFigures>,
+    pub epoch: Arc<Epoch>,
+    pub exchange: Option<ExchangeLink>,
+    pub reports: Sender<LaneReport>,
+    /// A bounded run reads to here.
+    pub until: Option<i64>,
+}
+
+/// Where a task stood when it turned to a new epoch.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub place: Place,
+    pub generation: u64,
+    pub position: i64,
+    pub checkpoint: Checkpoint,
+}
+
+/// What a lane tells a source's coordinator.
+#[derive(Debug)]
+pub enum LaneReport {
+    /// The task is gone; it must be rebuilt, or its source stopped.
+    Halted { place: Place, generation: u64, halt: Halt },
+    /// A row made a transformer fail and was dead-lettered.
+    Trapped { place: Place, count: u32 },
+    /// A plugin failed in the exchange: all partitions of the source start anew.
+    ExchangeHalted { incarnation: u64, halt: Halt },
+    /// The exchange has turned to this epoch, behind all of its partitions.
+    ExchangeTurned { epoch: u64 },
+    /// A bounded run has read all it should.
+    Reached { place: Place, generation: u64 },
+}
+
+struct Owned {
+    assignment: Assignment,
+    task: Task,
+    /// Records that wait for the gate, from the given one on.
+    waiting: VecDeque<(Records, usize, Lease)>,
+    caught_up: bool,
+    reached: bool,
+}
+
+/// Runs until told to stop or until every sender is gone.
+pub fn run(messages: &Receiver<LaneMessage>) {
+    let mut lane = Lane { tasks: BTreeMap::new() };
+    let mut next_tick = Instant::now() + TICK;
+    loop {
+        match messages.recv_deadline(next_tick) {
+            Ok(LaneMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(message) => lane.handle(message),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if Instant::now() >= next_tick {
+            lane.tick();
+            next_tick = Instant::now() + TICK;
+        }
+    }
+}
+
+struct Lane {
+    tasks: BTreeMap<Place, Owned>,
+}
+
+impl Lane {
+    fn handle(&mut self, message: LaneMessage) {
+        match message {
+            LaneMessage::Assign(assignment) => self.assign(*assignment),
+            LaneMessage::Revoke { place } => {
+                self.tasks.remove(&place);
+            }
+            LaneMessage::Records { place, generation, records, lease } => {
+                self.with(&place, generation, |owned| owned.take(records, lease));
+            }
+            LaneMessage::End { place, generation, offset } => {
+                self.with(&place, generation, |owned| {
+                    if owned.waiting.is_empty() {
+                        owned.task.reached_end(offset);
+                    }
+                    owned.after_progress();
+                    Ok(())
+                });
+            }
+            LaneMessage::Barrier { source, epoch, reply } => {
+                for (place, owned) in self.tasks.iter_mut().filter(|(place, _)| place.source == source) {
+                    owned.barrier(place, &epoch, &reply);
+                }
+            }
+            LaneMessage::Finish { source } => {
+                let places: Vec<Place> = self.tasks.keys().filter(|p| p.source == source).cloned().collect();
+                for place in places {
+                    let generation = self.tasks[&place].assignment.generation;
+                    self.with(&place, generation, |owned| {
+                        let outbox = owned.task.finish()?;
+                        owned.send(outbox);
+                        Ok(())
+                    });
+                }
+            }
+            LaneMessage::Stop => {}
+        }
+    }
+
+    fn assign(&mut self, assignment: Assignment) {
+        let place = assignment.place.clone();
+        self.tasks.remove(&place);
+        let task = Task::new(
+            Arc::clone(&assignment.runtime),
+            Arc::clone(&place.topic),
+            place.partition,
+            assignment.start.clone(),
+            Arc::clone(&assignment.figures),
+            clock::now(),
+        );
+        match task {
+            Ok(task) => {
+                let mut owned = Owned { assignment, task, waiting: VecDeque::new(), caught_up: false, reached: false };
+                owned.after_progress();
+                self.tasks.insert(place, owned);
+            }
+            Err(halt) => {
+                let report = LaneReport::Halted { place, generation: assignment.generation, halt };
+                let _ = assignment.reports.send(report);
+            }
+        }
+    }
+
+    /// Does something with a task of this generation; a task that halts is dropped and reported.
+    fn with(&mut self, place: &Place, generation: u64, work: impl FnOnce(&mut Owned) -> Result<(), Halt>) {
+        let Some(owned) = self.tasks.get_mut(place).filter(|owned| owned.assignment.generation == generation) else {
+            return;
+        };
+        if let Err(halt) = work(owned) {
+            let report = LaneReport::Halted { place: place.clone(), generation, halt };
+            let _ = owned.assignment.reports.send(report);
+            self.tasks.remove(place);
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = clock::now();
+        let places: Vec<(Place, u64)> =
+            self.tasks.iter().map(|(place, owned)| (place.clone(), owned.assignment.generation)).collect();
+        for (place, generation) in places {
+            self.with(&place, generation, |owned| {
+                owned.drain_waiting()?;
+                let outbox = owned.task.tick(now)?;
+                owned.send(outbox);
+                Ok(())
+            });
+        }
+    }
+}
+
+impl Owned {
+    fn take(&mut self, records: Records, lease: Lease) -> Result<(), Halt> {
+        self.waiting.push_back((records, 0, lease));
+        self.drain_waiting()
+    }
+
+    /// Ahead of the others while some still replay: what is new must wait.
+    fn held_back(&self) -> bool {
+        self.caught_up && self.assignment.exchange.as_ref().is_some_and(|exchange| !exchange.gate.is_open())
+    }
+
+    fn drain_waiting(&mut self) -> Result<(), Halt> {
+        while !self.held_back() {
+            let Some((records, first, lease)) = self.waiting.pop_front() else { break };
+            if let Some(rest) = self.run(&records, first)? {
+                self.waiting.push_front((records, rest, lease));
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles records from `first` on; stops where the gate holds the task back, and says where.
+    fn run(&mut self, records: &Records, mut first: usize) -> Result<Option<usize>, Halt> {
+        while let Some(mut range) = self.task.next_batch(records, first) {
+            if self.held_back() {
+                return Ok(Some(first));
+            }
+            if let Some(until) = self.assignment.until {
+                let within = records.records[range.clone()].iter().take_while(|r| r.offset < until).count();
+                range.end = range.start + within;
+            }
+            if range.is_empty() {
+                break;
+            }
+            first = range.end;
+            let outbox = self.task.process(records, range, clock::now())?;
+            self.send(outbox);
+            self.after_progress();
+        }
+        self.after_progress();
+        Ok(None)
+    }
+
+    fn send(&mut self, mut outbox: Outbox) {
+        if outbox.culprits > 0 {
+            let report = LaneReport::Trapped { place: self.assignment.place.clone(), count: outbox.culprits };
+            let _ = self.assignment.reports.send(report);
+        }
+        let deltas = std::mem::take(&mut outbox.deltas);
+        self.assignment.outlets.send(outbox, &self.assignment.epoch);
+        if let Some(exchange) = &self.assignment.exchange {
+            let frame = ExchangeMessage::Frame {
+                incarnation: exchange.incarnation,
+                place: self.assignment.place.clone(),
+                watermark: self.task.watermark(),
+                idle: self.task.idle(clock::now()),
+                deltas,
+            };
+            let _ = exchange.frames.send(frame);
+        }
+    }
+
+    fn after_progress(&mut self) {
+        if !self.caught_up && self.task.live() {
+            self.caught_up = true;
+            if let Some(exchange) = &self.assignment.exchange {
+                let Assignment { place, .. } = &self.assignment;
+                let message = ExchangeMessage::CaughtUp { incarnation: exchange.incarnation, place: place.clone() };
+                let _ = exchange.frames.send(message);
+            }
+        }
+        let until = self.assignment.until;
+        if !self.reached && until.is_some_and(|until| self.task.position() >= until) {
+            self.reached = true;
+            let Assignment { place, generation, reports, .. } = &self.assignment;
+            let _ = reports.send(LaneReport::Reached { place: place.clone(), generation: *generation });
+        }
+    }
+
+    fn barrier(&mut self, place: &Place, epoch: &Arc<Epoch>, reply: &Sender<Snapshot>) {
+        self.assignment.epoch = Arc::clone(epoch);
+        let exchange_watermark = self.assignment.exchange.as_ref().map(|e| e.watermark.load(Ordering::Acquire));
+        let start = &self.assignment.start;
+        // A task that still replays stands, for a commit, where it started.
+        let (position, checkpoint) = if self.task.live() {
+            (self.task.position(), self.task.checkpoint(exchange_watermark))
+        } else {
+            (start.position, start.checkpoint.clone())
+        };
+        let generation = self.assignment.generation;
+        let snapshot = Snapshot { place: place.clone(), generation, position, checkpoint };
+        if let Some(exchange) = &self.assignment.exchange {
+            let barrier = ExchangeMessage::Barrier {
+                incarnation: exchange.incarnation,
+                place: place.clone(),
+                epoch: Arc::clone(epoch),
+            };
+            let _ = exchange.frames.send(barrier);
+        }
+        let _ = reply.send(snapshot);
+    }
+}

@@ -1,0 +1,298 @@
+//! A source's coordinator: one thread that stands between its consumer and the lanes. It gives partitions to lanes, turns epochs at
+//! checkpoints, commits what is acknowledged, and has tasks rebuilt by replay when something failed.
+
+mod checkpoint;
+mod faults;
+mod ownership;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, select};
+use wasmill_core::time::Nanos;
+use wasmill_kafka::KafkaError;
+use wasmill_kafka::consumer::{self, ConsumerConfig, Event, Handle};
+
+use crate::lane::{LaneMessage, LaneReport, Place, Snapshot};
+use crate::outlets::Outlets;
+use crate::task::SourceRuntime;
+use checkpoint::Checkpoints;
+use faults::Faults;
+use ownership::{ExchangeSide, Owned};
+
+/// Events of the consumer that wait for the coordinator; their bytes are bounded by leases.
+const CONSUMER_QUEUE: usize = 256;
+/// Reports and snapshots that wait for it.
+const REPORT_QUEUE: usize = 4096;
+/// How often it looks whether an epoch has settled.
+const TICK: Duration = Duration::from_millis(10);
+/// How long a revoked partition's rows may take to be acknowledged before the partition is let go without a last commit. The
+/// consumer's poll thread waits a little longer.
+const REVOKE_DEADLINE: Duration = Duration::from_secs(4);
+
+/// What a coordinator needs to run.
+pub struct SourceConfig {
+    /// Its place in the plan.
+    pub index: usize,
+    pub runtime: Arc<SourceRuntime>,
+    pub outlets: Arc<Outlets>,
+    pub consumer: ConsumerConfig,
+    pub lanes: Vec<Sender<LaneMessage>>,
+    pub checkpoint_interval: Nanos,
+    /// Read to the log's ends as they are at the start, close every window, and be done.
+    pub bounded: bool,
+}
+
+/// What the supervisor tells a coordinator.
+#[derive(Debug)]
+pub enum Control {
+    /// Handle what was read, commit it, leave the group; give up at this time.
+    Stop { deadline: Instant },
+}
+
+/// How a coordinator ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything read was acknowledged and committed.
+    Clean,
+    /// The deadline came first: what was not committed is read again by the next run.
+    Abandoned,
+    /// A bounded run read to the end.
+    Finished,
+    /// It was stopped by a fault, which its figures tell.
+    Faulted(String),
+}
+
+pub struct SourceHandle {
+    pub control: Sender<Control>,
+    pub thread: std::thread::JoinHandle<Ended>,
+    /// True while the source has its partitions and no fault.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// Starts a coordinator with its consumer.
+///
+/// # Errors
+/// Configuration that librdkafka refuses.
+pub fn spawn(config: SourceConfig) -> Result<SourceHandle, KafkaError> {
+    let (control, controls) = crossbeam_channel::bounded(4);
+    let (events_in, events) = crossbeam_channel::bounded(CONSUMER_QUEUE);
+    let consumer = consumer::spawn(config.consumer.clone(), Box::new(ownership::resume_offset), events_in)?;
+    let ready = Arc::new(AtomicBool::new(false));
+    let coordinator_ready = Arc::clone(&ready);
+    let name = format!("source-{}", config.runtime.plan.name);
+    let thread = std::thread::Builder::new()
+        .name(name)
+        .spawn(move || Coordinator::new(config, consumer, coordinator_ready).run(&events, &controls))
+        .map_err(|error| KafkaError::Request {
+            action: "starting a source's thread".to_owned(),
+            reason: error.to_string(),
+        })?;
+    Ok(SourceHandle { control, thread, ready })
+}
+
+struct Coordinator {
+    config: SourceConfig,
+    consumer: Handle,
+    ready: Arc<AtomicBool>,
+    owned: BTreeMap<Place, Owned>,
+    exchange: Option<ExchangeSide>,
+    checkpoints: Checkpoints,
+    faults: Faults,
+    reports_in: Sender<LaneReport>,
+    reports: Receiver<LaneReport>,
+    snapshots_in: Sender<Snapshot>,
+    snapshots: Receiver<Snapshot>,
+    /// Records are no longer taken.
+    stopping: bool,
+    /// Since when the exchange waits for partitions that other members hold.
+    shared_since: Option<Instant>,
+    /// It held all partitions of its topics once.
+    had_all: bool,
+}
+
+impl Coordinator {
+    fn new(config: SourceConfig, consumer: Handle, ready: Arc<AtomicBool>) -> Self {
+        let (reports_in, reports) = crossbeam_channel::bounded(REPORT_QUEUE);
+        let (snapshots_in, snapshots) = crossbeam_channel::bounded(REPORT_QUEUE);
+        let exchange = ExchangeSide::start(&config.runtime, &config.outlets, &reports_in);
+        let interval = Duration::from_nanos(config.checkpoint_interval.max(0) as u64);
+        Coordinator {
+            checkpoints: Checkpoints::new(interval),
+            faults: Faults::default(),
+            owned: BTreeMap::new(),
+            stopping: false,
+            shared_since: None,
+            had_all: false,
+            config,
+            consumer,
+            ready,
+            exchange,
+            reports_in,
+            reports,
+            snapshots_in,
+            snapshots,
+        }
+    }
+
+    fn run(mut self, events: &Receiver<Event>, controls: &Receiver<Control>) -> Ended {
+        loop {
+            let tick = crossbeam_channel::after(TICK);
+            select! {
+                recv(events) -> event => match event {
+                    Ok(event) => self.consumer_event(event),
+                    Err(_) => self.stop_with_fault("the consumer's thread ended".to_owned()),
+                },
+                recv(self.reports) -> report => if let Ok(report) = report { self.report(report) },
+                recv(self.snapshots) -> snapshot => if let Ok(snapshot) = snapshot { self.checkpoints.take(snapshot) },
+                recv(controls) -> control => return self.stop(control.ok()),
+                recv(tick) -> _ => {}
+            }
+            self.turn_checkpoint();
+            self.check_exchange_alone();
+            if let Some(reason) = self.faults.stopped() {
+                return self.wait_for_stop(reason, events, controls);
+            }
+            if self.bounded_run_is_over() {
+                return self.finish();
+            }
+        }
+    }
+
+    fn consumer_event(&mut self, event: Event) {
+        match event {
+            Event::Assigned { partitions } => self.assigned(partitions),
+            Event::Revoked { partitions, done, lost } => {
+                self.revoked(&partitions, lost);
+                let _ = done.send(());
+            }
+            Event::Records { topic, partition, generation, records, lease } => {
+                let place = self.place(topic, partition);
+                if !self.stopping {
+                    self.to_lane(&place, LaneMessage::Records { place: place.clone(), generation, records, lease });
+                }
+            }
+            Event::End { topic, partition, generation, offset } => {
+                let place = self.place(topic, partition);
+                if let Some(owned) = self.owned.get(&place) {
+                    owned.figures.end_offset.set(offset);
+                    self.to_lane(&place, LaneMessage::End { place: place.clone(), generation, offset });
+                }
+            }
+            Event::Broker { reachable, reason } => {
+                let fault = (!reachable).then(|| format!("the broker cannot be reached: {reason}"));
+                match &fault {
+                    Some(fault) => tracing::warn!(source = %self.name(), "{fault}; trying on"),
+                    None => tracing::info!(source = %self.name(), "the broker is reachable"),
+                }
+                self.config.runtime.figures.fault.set(fault);
+            }
+            Event::Problem { reason } => {
+                tracing::warn!(source = %self.name(), "{reason}");
+                self.config.runtime.figures.fault.set(Some(reason));
+            }
+            Event::Fatal { reason } => self.stop_with_fault(reason),
+        }
+    }
+
+    fn report(&mut self, report: LaneReport) {
+        match report {
+            LaneReport::Halted { place, generation, halt } => self.halted(place, generation, halt),
+            LaneReport::Trapped { place, count } => self.trapped(&place, count),
+            LaneReport::ExchangeHalted { incarnation, halt } => self.exchange_halted(incarnation, halt),
+            LaneReport::ExchangeTurned { epoch } => self.checkpoints.exchange_turned(epoch),
+            LaneReport::Reached { place, generation } => {
+                if let Some(owned) = self.owned.get_mut(&place).filter(|owned| owned.generation == generation) {
+                    owned.reached = true;
+                }
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.config.runtime.plan.name
+    }
+
+    fn place(&self, topic: Arc<str>, partition: i32) -> Place {
+        Place { source: self.config.index, topic, partition }
+    }
+
+    /// Waits while the lane's queue is full; the consumer pauses meanwhile, by its leases.
+    fn to_lane(&self, place: &Place, message: LaneMessage) {
+        if let Some(owned) = self.owned.get(place) {
+            let _ = self.config.lanes[owned.lane].send(message);
+        }
+    }
+
+    fn to_all_lanes(&self, message: impl Fn() -> LaneMessage) {
+        for lane in &self.config.lanes {
+            let _ = lane.send(message());
+        }
+    }
+
+    /// Handles what was read, commits it and leaves the group.
+    fn stop(mut self, control: Option<Control>) -> Ended {
+        let deadline = match control {
+            Some(Control::Stop { deadline }) => deadline,
+            None => Instant::now(),
+        };
+        self.stopping = true;
+        let committed = self.checkpoint_now(deadline);
+        self.let_go();
+        if committed { Ended::Clean } else { Ended::Abandoned }
+    }
+
+    fn let_go(&mut self) {
+        self.drop_tasks();
+        self.owned.clear();
+        if let Some(exchange) = self.exchange.take() {
+            exchange.stop();
+        }
+        self.consumer.stop();
+    }
+
+    fn bounded_run_is_over(&self) -> bool {
+        self.config.bounded && !self.owned.is_empty() && self.owned.values().all(|owned| owned.reached)
+    }
+
+    /// A bounded run has read all: every window closes. What is committed is the state before that, so that another run goes on
+    /// with the windows that were open, and corrects their points.
+    fn finish(mut self) -> Ended {
+        let Some(open) = self.collect_snapshots(None) else {
+            return Ended::Faulted("a task failed while the run came to its end".to_owned());
+        };
+        let source = self.config.index;
+        self.to_all_lanes(|| LaneMessage::Finish { source });
+        let settled = self.collect_snapshots(None).is_some() && self.wait_until_settled(None);
+        let committed = settled && self.commit(&open);
+        self.let_go();
+        if committed {
+            Ended::Finished
+        } else {
+            Ended::Faulted("rows of the last windows could not be written".to_owned())
+        }
+    }
+
+    /// The source is stopped, the process goes on: its consumer leaves the group, its figures say why.
+    fn wait_for_stop(mut self, reason: String, events: &Receiver<Event>, controls: &Receiver<Control>) -> Ended {
+        tracing::error!(source = %self.name(), "stopped: {reason}");
+        self.config.runtime.figures.fault.set(Some(format!("stopped: {reason}")));
+        self.ready.store(false, std::sync::atomic::Ordering::Release);
+        self.let_go();
+        if self.config.bounded {
+            return Ended::Faulted(reason);
+        }
+        loop {
+            select! {
+                recv(controls) -> _ => return Ended::Faulted(reason),
+                recv(events) -> event => match event {
+                    Ok(Event::Revoked { done, .. }) => { let _ = done.send(()); }
+                    Ok(_) => {}
+                    Err(_) => { let _ = controls.recv(); return Ended::Faulted(reason); }
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! One partition of a source with all routes that read it: from records to rows, top to bottom.
+//!
+//! A task knows nothing of Kafka, of sinks or of threads. It is given records in the order of their offsets and gives back an
+//! [`Outbox`]; what it emits is a function of those records alone, so it can be thrown away and rebuilt by replay.
+
+mod context;
+mod culprit;
+mod emit;
+mod fold;
+mod frame;
+mod route;
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use wasmill_core::batch::Values;
+use wasmill_core::checkpoint::Checkpoint;
+use wasmill_core::dead_letter::Stage;
+use wasmill_core::plan::{From, OnInvalid, RouteId, TimeSource};
+use wasmill_core::records::Records;
+use wasmill_core::time::{BEGINNING, END, MILLISECOND, Nanos};
+use wasmill_core::watermark::Watermark;
+use wasmill_core::window::{LowMark, WindowError};
+use wasmill_decode::{Decoded, Decoder};
+
+pub use context::{Failure, Outbox, Outgoing, Refusal, SourceRuntime};
+pub use fold::Bound;
+pub use frame::scalar_text;
+
+use crate::figures::PartitionFigures;
+use frame::Frame;
+use route::{BatchContext, RouteTask};
+
+/// Records a batch holds at the most: wide enough that a call's price vanishes, within the contract's 8192 rows.
+pub const MAX_BATCH_ROWS: usize = 4096;
+/// Payload bytes a batch holds at the most (a single larger event travels alone): the contract's 1 MiB.
+pub const MAX_BATCH_BYTES: usize = 1 << 20;
+
+/// Why a task cannot go on.
+#[derive(Debug)]
+pub enum Halt {
+    /// A plugin spoiled its state: rebuild by replay.
+    Rebuild(Failure),
+    /// `on_invalid = "stop"` met an invalid event.
+    Stop(String),
+}
+
+impl std::convert::From<WindowError> for Halt {
+    fn from(error: WindowError) -> Self {
+        Halt::Stop(error.to_string())
+    }
+}
+
+/// Where a task starts.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// What was emitted before this offset was acknowledged: up to it, replay emits nothing.
+    pub position: i64,
+    pub checkpoint: Checkpoint,
+    /// Events that spoiled the state of a route before.
+    pub poison: HashSet<(RouteId, i64)>,
+}
+
+pub struct Task {
+    source: Arc<SourceRuntime>,
+    pub topic: Arc<str>,
+    pub partition: i32,
+    decoder: Decoder,
+    decoded: Decoded,
+    watermark: Watermark,
+    routes: Vec<RouteTask>,
+    /// The next offset to be handled.
+    position: i64,
+    /// Rows of events before this offset were emitted and acknowledged already.
+    live_from: i64,
+    poison: HashSet<(RouteId, i64)>,
+    /// How idleness raised the watermark, by offset: repeated by replay, kept for the next checkpoint.
+    raises: Vec<(i64, Nanos)>,
+    raises_to_repeat: Vec<(i64, Nanos)>,
+    /// Since when, by the clock, nothing has come.
+    quiet_since: Nanos,
+    at_end: bool,
+    figures: Arc<PartitionFigures>,
+}
+
+impl Task {
+    /// # Errors
+    /// A plugin that cannot be instantiated.
+    pub fn new(
+        source: Arc<SourceRuntime>,
+        topic: Arc<str>,
+        partition: i32,
+        start: Start,
+        figures: Arc<PartitionFigures>,
+        now: Nanos,
+    ) -> Result<Self, Halt> {
+        let plan = &source.plan;
+        let decoder = Decoder::new(&plan.format, &plan.fields, &plan.time_format)
+            .map_err(|error| Halt::Stop(format!("source `{}`: {error}", plan.name)))?;
+        let routes = (0..plan.routes.len()).map(|id| RouteTask::new(&source, id)).collect::<Result<_, _>>()?;
+        let checkpoint = start.checkpoint;
+        let mut watermark = Watermark::new(plan.out_of_orderness);
+        watermark.restore(checkpoint.running_max, checkpoint.floor);
+        let task = Task {
+            decoder,
+            decoded: Decoded::default(),
+            watermark,
+            routes,
+            position: checkpoint.low_mark,
+            live_from: start.position,
+            poison: start.poison,
+            raises: checkpoint.raises.clone(),
+            raises_to_repeat: checkpoint.raises,
+            quiet_since: now,
+            at_end: false,
+            figures,
+            source,
+            topic,
+            partition,
+        };
+        task.show();
+        Ok(task)
+    }
+
+    /// The next offset to be handled.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// False while replay rebuilds what was emitted before.
+    pub fn live(&self) -> bool {
+        self.position >= self.live_from
+    }
+
+    pub fn watermark(&self) -> Nanos {
+        self.watermark.current()
+    }
+
+    /// At the log's end for `idle_after`: it no longer holds windows of the exchange open.
+    pub fn idle(&self, now: Nanos) -> bool {
+        let after = self.source.plan.idle_after;
+        self.at_end && after > 0 && now - self.quiet_since >= after
+    }
+
+    /// The next batch of `records` from record `first` on: never across the offset from which rows are emitted, nor across one at
+    /// which idleness had raised the watermark. Records handled before (a replayed fetch) are passed over. `None`: none is left.
+    pub fn next_batch(&self, records: &Records, first: usize) -> Option<Range<usize>> {
+        let records = &records.records;
+        let start = first + records[first..].iter().position(|r| r.offset >= self.position)?;
+        let from = records[start].offset;
+        let mut cut = if from < self.live_from { self.live_from } else { i64::MAX };
+        if let Some(&(offset, _)) = self.raises_to_repeat.iter().find(|(offset, _)| *offset > from) {
+            cut = cut.min(offset);
+        }
+        let mut bytes = 0;
+        let mut end = start;
+        while end < records.len() && end - start < MAX_BATCH_ROWS && records[end].offset < cut {
+            bytes += records[end].value.len as usize;
+            if bytes > MAX_BATCH_BYTES && end > start {
+                break;
+            }
+            end += 1;
+        }
+        Some(start..end)
+    }
+
+    /// Handles one batch. Either all of it came through and the outbox holds what it sends on, or nothing did.
+    pub fn process(&mut self, records: &Records, range: Range<usize>, now: Nanos) -> Result<Outbox, Halt> {
+        let batch_records = &records.records[range.clone()];
+        let Some(first) = batch_records.first() else { return Ok(Outbox::default()) };
+        let source = Arc::clone(&self.source);
+        let live = first.offset >= self.live_from;
+        let mut carried = Outbox::default();
+        self.repeat_raises(first.offset, live, &mut carried)?;
+
+        // Payloads become columns; what is no event ends here.
+        self.decoder.decode(records, range.clone(), &self.topic, self.partition, &mut self.decoded);
+        let mut refusals = self.undecodable();
+        let mut times = self.event_times(records, &range, now, &mut refusals);
+        if let (OnInvalid::Stop, Some(refusal)) = (source.plan.on_invalid, refusals.first()) {
+            let offset = batch_records[refusal.record as usize].offset;
+            return Err(Halt::Stop(format!(
+                "{} [{}] offset {offset}: {} (the source has on_invalid = \"stop\")",
+                self.topic, self.partition, refusal.reason
+            )));
+        }
+        for refusal in &refusals {
+            times[refusal.record as usize] = BEGINNING;
+        }
+        for &record in &self.decoded.tombstones {
+            times[record as usize] = BEGINNING;
+        }
+
+        // Event time moves on, record by record; every row is judged by what it had reached before.
+        let progress = self.watermark.observe(&times);
+
+        // Each route, behind the one it reads from.
+        let mut frame =
+            Frame::new(source.plan.frame, &self.decoded.columns, Rc::new(times.clone()), source.plan.time_column);
+        if !refusals.is_empty() || !self.decoded.tombstones.is_empty() {
+            frame.retain(|row| times[row as usize] != BEGINNING);
+        }
+        let mut batch = BatchContext {
+            decoded: &self.decoded,
+            progress: &progress,
+            first_offset: first.offset,
+            offset_of: &|record| batch_records[record as usize].offset,
+            live,
+            poison: &self.poison,
+            refusals,
+            outbox: carried,
+        };
+        let mut outputs: Vec<Vec<Frame<'_>>> = Vec::with_capacity(self.routes.len());
+        for route in &mut self.routes {
+            let input = match route.from() {
+                From::Source => frame.clone(),
+                From::Route { route, output } => outputs[route][output].clone(),
+            };
+            outputs.push(route.run(input, &mut batch)?);
+        }
+        drop(outputs);
+
+        // Refused events keep their own bytes; the position moves behind the batch.
+        let BatchContext { refusals, mut outbox, .. } = batch;
+        if live {
+            source.dead_letters(refusals, records, range.start, &self.topic, self.partition, &mut outbox);
+        }
+        self.note_progress(records, &range, now, live);
+        Ok(outbox)
+    }
+
+    fn undecodable(&self) -> Vec<Refusal> {
+        let drop = self.source.plan.on_invalid == OnInvalid::Drop;
+        self.decoded
+            .refused
+            .iter()
+            .map(|refused| Refusal {
+                record: refused.row,
+                stage: Stage::Decode,
+                code: refused.code,
+                reason: refused.reason.clone(),
+                route: None,
+                plugin: None,
+                drop,
+            })
+            .collect()
+    }
+
+    /// Event time by record; a record without a usable one is refused and its entry means nothing.
+    fn event_times(
+        &self,
+        records: &Records,
+        range: &Range<usize>,
+        now: Nanos,
+        refusals: &mut Vec<Refusal>,
+    ) -> Vec<Nanos> {
+        let plan = &self.source.plan;
+        let batch = &records.records[range.clone()];
+        let record_time = |record: &wasmill_core::records::Record| record.timestamp_ms.saturating_mul(MILLISECOND);
+        let times = match plan.time {
+            TimeSource::Now => return vec![now; batch.len()],
+            TimeSource::Record => batch.iter().map(record_time).collect(),
+            TimeSource::Column(column) => match &self.decoded.columns[column].values {
+                Values::Integers(times) => times.clone(),
+                _ => vec![BEGINNING; batch.len()],
+            },
+        };
+        let mut invalid = vec![];
+        let column = match plan.time {
+            TimeSource::Column(column) => Some(column),
+            _ => None,
+        };
+        for (row, (record, &time)) in batch.iter().zip(&times).enumerate() {
+            let absent = column.is_some_and(|column| !self.decoded.columns[column].is_valid(row));
+            // Kafka's own timestamp, where it is sane, is what "now" was when the event was written: judged by it, an event
+            // meets the same fate on every replay.
+            let written = if record.timestamp_ms < 0 { now } else { record_time(record).min(now) };
+            if absent || (plan.time == TimeSource::Record && record.timestamp_ms < 0) {
+                invalid.push((row as u32, None));
+            } else if time > written.saturating_add(plan.max_ahead) {
+                invalid.push((row as u32, Some(time)));
+            }
+        }
+        if !invalid.is_empty() {
+            self.refuse_times(&invalid, column, refusals);
+        }
+        times
+    }
+
+    fn refuse_times(&self, invalid: &[(u32, Option<Nanos>)], column: Option<usize>, refusals: &mut Vec<Refusal>) {
+        let refused: HashSet<u32> =
+            refusals.iter().map(|r| r.record).chain(self.decoded.tombstones.iter().copied()).collect();
+        let path = column.map_or("@timestamp", |column| &self.source.plan.fields[column].path);
+        for &(row, future) in invalid.iter().filter(|(row, _)| !refused.contains(row)) {
+            let mistyped = self.decoded.mistyped.iter().find(|m| m.row == row && Some(m.field) == column);
+            let (code, reason) = match (future, mistyped) {
+                (Some(time), _) => (
+                    "future",
+                    format!("event time `{path}` = {} lies further ahead than max_ahead", crate::clock::rfc3339(time)),
+                ),
+                (None, Some(m)) => ("type", format!("event time `{path}` holds {}, which is no time", m.found)),
+                (None, None) => ("missing", format!("event time `{path}` is missing or null")),
+            };
+            let drop = self.source.plan.on_invalid == OnInvalid::Drop;
+            refusals.push(Refusal { record: row, stage: Stage::Time, code, reason, route: None, plugin: None, drop });
+        }
+    }
+
+    fn note_progress(&mut self, records: &Records, range: &Range<usize>, now: Nanos, live: bool) {
+        let batch = &records.records[range.clone()];
+        if let Some(last) = batch.last() {
+            self.position = last.offset + 1;
+        }
+        self.quiet_since = now;
+        self.at_end = false;
+        if live {
+            self.figures.events.add(batch.len() as u64);
+            self.figures.bytes.add(batch.iter().map(|r| u64::from(r.value.len) + u64::from(r.key.len)).sum());
+            self.source.figures.tombstones.add(self.decoded.tombstones.len() as u64);
+        }
+        self.show();
+    }
+
+    fn show(&self) {
+        self.figures.position.set(self.position);
+        self.figures.watermark.set(self.watermark.current());
+        self.figures.max_event_time.set(self.watermark.running_max());
+        self.figures.replaying.store(!self.live(), Relaxed);
+    }
+
+    /// The log ends at `offset`; where nothing but markers of transactions lies between, the position moves there.
+    pub fn reached_end(&mut self, offset: i64) {
+        self.position = self.position.max(offset);
+        self.at_end = true;
+        self.show();
+    }
+
+    /// What the clock asks for: a quiet partition's watermark follows it, and early rows are due.
+    pub fn tick(&mut self, now: Nanos) -> Result<Outbox, Halt> {
+        let mut outbox = Outbox::default();
+        let (live, idle) = (self.live(), self.idle(now));
+        self.figures.idle.store(idle, Relaxed);
+        if live && idle && self.watermark.running_max() != BEGINNING {
+            // As much later as the clock has moved since the last event: right for live data, and old data that is read
+            // again keeps its own pace.
+            let quiet = now - self.quiet_since;
+            let floor = self.watermark.running_max().saturating_add(quiet) - self.source.plan.out_of_orderness;
+            self.raise(floor, &mut outbox)?;
+        }
+        for route in &mut self.routes {
+            if let Some(fold) = &mut route.fold {
+                fold.early(now, live, self.watermark.current(), &mut outbox)?;
+            }
+        }
+        Ok(outbox)
+    }
+
+    fn raise(&mut self, floor: Nanos, outbox: &mut Outbox) -> Result<(), Halt> {
+        if floor <= self.watermark.current() {
+            return Ok(());
+        }
+        match self.raises.last_mut() {
+            Some(last) if last.0 == self.position => last.1 = floor,
+            _ => self.raises.push((self.position, floor)),
+        }
+        self.advance_to(floor, true, outbox)
+    }
+
+    fn advance_to(&mut self, floor: Nanos, live: bool, outbox: &mut Outbox) -> Result<(), Halt> {
+        self.watermark.raise(floor);
+        for route in &mut self.routes {
+            if let Some(fold) = &mut route.fold {
+                fold.advance(self.watermark.current(), live, outbox)?;
+            }
+        }
+        self.show();
+        Ok(())
+    }
+
+    /// Replay repeats what idleness did before the event at `offset` was handled.
+    fn repeat_raises(&mut self, offset: i64, live: bool, outbox: &mut Outbox) -> Result<(), Halt> {
+        while let Some(&(at, floor)) = self.raises_to_repeat.first() {
+            if at > offset {
+                break;
+            }
+            self.raises_to_repeat.remove(0);
+            self.advance_to(floor, live, outbox)?;
+        }
+        Ok(())
+    }
+
+    /// The end of a bounded run: every window closes.
+    pub fn finish(&mut self) -> Result<Outbox, Halt> {
+        let mut outbox = Outbox::default();
+        self.advance_to(END, true, &mut outbox)?;
+        Ok(outbox)
+    }
+
+    /// What a commit at [`Task::position`] must say. `exchange_watermark`: panes handed over up to it are closed there.
+    pub fn checkpoint(&mut self, exchange_watermark: Option<Nanos>) -> Checkpoint {
+        let mut low = None;
+        for fold in self.routes.iter_mut().filter_map(|route| route.fold.as_mut()) {
+            if let Some(watermark) = exchange_watermark {
+                fold.release(watermark);
+            }
+            if let Some(mark) = fold.low_mark()
+                && low.as_ref().is_none_or(|l: &LowMark| mark.offset < l.offset)
+            {
+                low = Some(mark);
+            }
+        }
+        match low {
+            Some(mark) => {
+                self.raises.retain(|(offset, _)| *offset > mark.offset);
+                Checkpoint::new(mark.offset, mark.running_max, mark.floor, self.raises.clone())
+            }
+            None => {
+                self.raises.clear();
+                let (max, floor) = (self.watermark.running_max(), self.watermark.floor());
+                Checkpoint::new(self.position, max, floor, Vec::new())
+            }
+        }
+    }
+}
