@@ -52,6 +52,11 @@ impl Ticket {
     pub fn acknowledge(mut self) {
         self.kept = true;
     }
+
+    /// A further ticket of the same epoch, for a part of the rows that becomes durable on its own (a dead letter, a later batch).
+    pub fn split(&self) -> Ticket {
+        self.epoch.ticket()
+    }
 }
 
 impl Drop for Ticket {
@@ -105,5 +110,16 @@ mod tests {
         assert!(!epoch.settled() && !epoch.failed());
         drop(b);
         assert!(epoch.settled() && epoch.failed());
+    }
+
+    #[test]
+    fn an_epoch_waits_for_the_parts_that_a_ticket_was_split_into() {
+        let epoch = Epoch::new(1);
+        let whole = epoch.ticket();
+        let part = whole.split();
+        whole.acknowledge();
+        assert!(!epoch.settled());
+        part.acknowledge();
+        assert!(epoch.settled() && !epoch.failed());
     }
 }

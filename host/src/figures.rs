@@ -200,6 +200,9 @@ pub struct SinkFigures {
     pub refused: Counter,
     /// NaN and infinite values left out of points.
     pub not_finite: Counter,
+    /// Rows without any value, of which no point was made.
+    pub empty: Counter,
+    /// Taken from the queue and not yet durable.
     pub queued_rows: Gauge,
     pub write_seconds: Durations,
     /// Set while it cannot write, with the reason.

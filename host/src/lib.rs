@@ -13,6 +13,7 @@ pub mod http;
 pub mod lane;
 pub mod outlets;
 pub mod produce;
+pub mod sink;
 pub mod source;
 pub mod status;
 pub mod task;

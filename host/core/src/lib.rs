@@ -4,16 +4,19 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod base64;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
 pub mod dead_letter;
 pub mod decode_spec;
+pub mod line_protocol;
 pub mod path;
 pub mod plan;
 pub mod planner;
 pub mod plugin;
 pub mod records;
+pub mod row_json;
 pub mod rows;
 pub mod schema;
 pub mod time;
