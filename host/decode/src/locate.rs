@@ -6,8 +6,8 @@ use crate::convert::BLOCK_ROWS;
 use crate::path::Segment;
 use crate::scan::Scanner;
 use crate::slow::{self, MAX_PAYLOAD_BYTES, Refusal};
-use crate::template::{Learned, Lesson, Padded, Shapes, TokenRow};
-use crate::token::Token;
+use crate::template::{Learned, Lesson, Padded, Shapes};
+use crate::token::{Token, TokenRow};
 use crate::wide::{Portable, Wide};
 
 /// Documents between two resets of the guesses that shapes make.

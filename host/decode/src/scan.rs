@@ -3,8 +3,8 @@
 use crate::projection::{NodeId, Projection, ROOT};
 use crate::slow::MAX_DEPTH;
 use crate::syntax;
-use crate::template::{Expect, Lesson, TokenRow};
-use crate::token::{Class, MAX_DIGITS};
+use crate::template::{Expect, Lesson};
+use crate::token::{Class, MAX_DIGITS, TokenRow};
 
 /// Something that the scanner does not decide by itself: an error, a duplicate or escaped key where keys matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 //! Shapes share their beginnings: steps are a tree. Where a step does not match, its alternative at the same place is tried.
 
 use crate::syntax;
-use crate::token::{Class, MAX_DIGITS, Token};
+use crate::token::{Class, MAX_DIGITS, TokenRow};
 use crate::wide::{Mask, WIDE_BYTES, Wide};
 
 /// Steps kept, 64 bytes each, of all shapes together: they should stay in the first-level cache.
@@ -127,43 +127,6 @@ pub(crate) enum Learned {
     No,
     /// There was no room: all shapes were forgotten.
     Full,
-}
-
-/// One row's place among the tokens of a block.
-pub(crate) struct TokenRow<'a> {
-    pub tokens: &'a mut [Token],
-    pub row: usize,
-    /// Tokens a slot.
-    pub stride: usize,
-    /// Where the document lies in the buffer.
-    pub base: u32,
-}
-
-impl TokenRow<'_> {
-    pub(crate) fn clear(&mut self) {
-        self.tokens.iter_mut().skip(self.row).step_by(self.stride).for_each(|token| *token = Token::MISSING);
-    }
-
-    /// `start` counts from the document's beginning.
-    #[inline(always)]
-    pub(crate) fn set(&mut self, slot: usize, class: Class, start: usize, len: usize) {
-        self.put(slot, Token::new(class, self.base + start as u32, len as u32));
-    }
-
-    #[inline(always)]
-    pub(crate) fn put(&mut self, slot: usize, value: Token) {
-        if let Some(token) = self.tokens.get_mut(slot * self.stride + self.row) {
-            *token = value;
-        }
-    }
-
-    /// Ends, at `end`, the value that was set with its start alone.
-    pub(crate) fn close(&mut self, slot: usize, end: usize) {
-        if let Some(token) = self.tokens.get_mut(slot * self.stride + self.row) {
-            let len = end + self.base as usize - token.start();
-            *token = Token::new(token.class(), token.start() as u32, len as u32);
-        }
-    }
 }
 
 /// A document that may be read beyond its end.
