@@ -56,8 +56,11 @@ struct Step {
     slot: u32,
     /// The step to try at the same place if this one does not match, or [`NONE`].
     otherwise: u32,
-    /// The length of the value the last time.
+    /// The length of the value the last time; [`NONE`] while no guess is made.
     guess: u32,
+    /// Bit `guess % 32`: what is compared. Comparing the length itself would let the compiler take the one that was just
+    /// computed, and the next step would have to wait for it.
+    guess_bit: Mask,
     wrong_guesses: u32,
 }
 
@@ -66,15 +69,17 @@ impl Step {
         (self.literal, self.len, self.expect, self.slot) == (other.literal, other.len, other.expect, other.slot)
     }
 
+    /// Whether `stops`, of a look at the value's start (`look`: 0) or 32 bytes on (1), ends the value where it was guessed.
     #[inline(always)]
-    fn may_guess(&self) -> bool {
-        self.wrong_guesses < MAX_WRONG_GUESSES
+    fn is_guessed(&self, stops: Mask, look: u32) -> bool {
+        self.guess / WIDE_BYTES as u32 == look && stops & stops.wrapping_neg() == self.guess_bit
     }
 
     #[inline(always)]
     fn guessed_wrong(&mut self, len: usize) {
-        self.wrong_guesses += 1;
-        self.guess = len as u32;
+        self.wrong_guesses = self.wrong_guesses.saturating_add(1);
+        self.guess = if self.wrong_guesses > MAX_WRONG_GUESSES { NONE } else { len as u32 };
+        self.guess_bit = 1 << (len % WIDE_BYTES);
     }
 }
 
@@ -116,7 +121,17 @@ fn step(chunk: &[u8], expect: Expect, slot: u32, guess: u32) -> Step {
     let mut literal = [0; WIDE_BYTES];
     literal.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
     let mask = ((1u64 << chunk.len()) - 1) as Mask;
-    Step { literal, mask, len: chunk.len() as u32, expect, slot, otherwise: NONE, guess, wrong_guesses: 0 }
+    Step {
+        literal,
+        mask,
+        len: chunk.len() as u32,
+        expect,
+        slot,
+        otherwise: NONE,
+        guess,
+        guess_bit: 1 << (guess % 32),
+        wrong_guesses: 0,
+    }
 }
 
 /// What came of a lesson.
@@ -203,7 +218,10 @@ impl Shapes {
 
     /// Lets steps whose values changed their lengths too often guess once more.
     pub(crate) fn guess_again(&mut self) {
-        self.steps.iter_mut().for_each(|step| step.wrong_guesses = 0);
+        for step in self.steps.iter_mut().filter(|step| step.wrong_guesses > 0) {
+            step.wrong_guesses = 0;
+            step.guess = step.guess_bit.trailing_zeros();
+        }
     }
 
     /// True if `document` has a known shape: then it is valid, and `row` holds the values. Else `row` may hold anything.
@@ -258,7 +276,11 @@ unsafe fn value<W: Wide>(
         Expect::Number => unsafe { number::<W>(step, document, at)? },
         Expect::Word => syntax::word(document.text, at).map(|(class, len)| (class, at + len))?,
         Expect::Literal => return Some(at),
-        Expect::Whole { depth } => whole(document, at, depth, high)?,
+        Expect::Whole { depth } => {
+            let whole = whole(document.text, at, depth)?;
+            *high |= Mask::from(!whole.ascii);
+            (whole.class, whole.end)
+        }
         Expect::Open => (Class::Object, at),
         Expect::Close => {
             row.close(step.slot as usize, at);
@@ -283,60 +305,72 @@ unsafe fn text<W: Wide>(
 ) -> Option<(Class, usize)> {
     // SAFETY: start <= len.
     let (stops, not_ascii) = unsafe { W::stops(document.at(start)) };
-    let guess = step.guess;
     let mut end = start;
-    if step.may_guess() && guess < 32 && stops.trailing_zeros() == guess {
-        *high |= low_bits(not_ascii, guess);
-        end += guess as usize;
+    if step.is_guessed(stops, 0) {
+        *high |= not_ascii & (step.guess_bit - 1);
+        end += step.guess as usize;
     } else if stops != 0 {
         let len = stops.trailing_zeros();
-        *high |= low_bits(not_ascii, len);
+        *high |= not_ascii & ((1 << len) - 1);
         end += len as usize;
         step.guessed_wrong(len as usize);
     } else {
         *high |= not_ascii;
-        // SAFETY: start <= len; 32 bytes are not the text's end, so that the padding reaches the first load there.
-        end = unsafe { long_text::<W>(document, start + WIDE_BYTES, high)? };
+        // SAFETY: passed on from the caller.
+        end = unsafe { long_text::<W>(step, document, start, high)? };
     }
     match document.byte(end) {
         b'"' => Some((Class::Text, end)),
         b'\\' => {
-            let found = syntax::text_end(document.text, end)?;
-            if !document.text.get(end..found.quote)?.is_ascii() {
-                *high = Mask::MAX;
-            }
-            Some((Class::Escaped, found.quote))
+            let escaped = escaped_text(document.text, end)?;
+            *high |= Mask::from(!escaped.ascii);
+            Some((escaped.class, escaped.end))
         }
         _ => None,
     }
 }
 
-/// The first stop of a text from `at` on.
+/// The first stop of the text at `start`, whose first 32 bytes have none.
 ///
 /// # Safety
-/// `at` is at most 32 beyond the document's length; the CPU has the features that `W` names.
+/// As for [`value`].
 #[inline(always)]
-unsafe fn long_text<W: Wide>(document: Padded<'_>, mut at: usize, high: &mut Mask) -> Option<usize> {
+unsafe fn long_text<W: Wide>(step: &mut Step, document: Padded<'_>, start: usize, high: &mut Mask) -> Option<usize> {
+    let mut at = start + WIDE_BYTES;
     loop {
         if at > document.text.len() {
             return None;
         }
         // SAFETY: at <= len.
         let (stops, not_ascii) = unsafe { W::stops(document.at(at)) };
+        if at == start + WIDE_BYTES && step.is_guessed(stops, 1) {
+            *high |= not_ascii & (step.guess_bit - 1);
+            return Some(start + step.guess as usize);
+        }
         if stops != 0 {
             let len = stops.trailing_zeros();
-            *high |= low_bits(not_ascii, len);
-            return Some(at + len as usize);
+            *high |= not_ascii & ((1 << len) - 1);
+            let end = at + len as usize;
+            step.guessed_wrong(end - start);
+            return Some(end);
         }
         *high |= not_ascii;
         at += WIDE_BYTES;
     }
 }
 
-/// The lowest `count` bits (below 32) of `mask`.
-#[inline(always)]
-fn low_bits(mask: Mask, count: u32) -> Mask {
-    mask & ((1u32 << (count & 31)) - 1)
+/// A value that was walked byte by byte.
+struct Walked {
+    class: Class,
+    end: usize,
+    ascii: bool,
+}
+
+/// The rest of a text, from its first escape on.
+#[inline(never)]
+fn escaped_text(text: &[u8], at: usize) -> Option<Walked> {
+    let end = syntax::text_end(text, at)?.quote;
+    Some(Walked { class: Class::Escaped, end, ascii: text.get(at..end)?.is_ascii() })
 }
 
 /// # Safety
@@ -344,13 +378,14 @@ fn low_bits(mask: Mask, count: u32) -> Mask {
 #[inline(always)]
 unsafe fn number<W: Wide>(step: &mut Step, document: Padded<'_>, start: usize) -> Option<(Class, usize)> {
     // SAFETY: start <= len.
-    let digits = unsafe { W::digits(document.at(start)) };
-    let len = if step.may_guess() && step.guess == digits {
-        step.guess
+    let others = unsafe { W::not_digits(document.at(start)) };
+    let len = if step.is_guessed(others, 0) {
+        step.guess as usize
     } else {
-        step.guessed_wrong(digits as usize);
-        digits
-    } as usize;
+        let len = others.trailing_zeros() as usize;
+        step.guessed_wrong(len);
+        len
+    };
     let end = start + len;
     let leading_zero = len > 1 && document.byte(start) == b'0';
     if len == 0 || len > MAX_DIGITS || leading_zero || matches!(document.byte(end), b'.' | b'e' | b'E') {
@@ -362,15 +397,12 @@ unsafe fn number<W: Wide>(step: &mut Step, document: Padded<'_>, start: usize) -
 }
 
 #[inline(never)]
-fn whole(document: Padded<'_>, at: usize, depth: u8, high: &mut Mask) -> Option<(Class, usize)> {
-    let class = match document.byte(at) {
+fn whole(text: &[u8], at: usize, depth: u8) -> Option<Walked> {
+    let class = match text.get(at)? {
         b'{' => Class::Object,
         b'[' => Class::Array,
         _ => return None,
     };
-    let end = syntax::value_end(document.text, at, usize::from(depth))?;
-    if !document.text.get(at..end)?.is_ascii() {
-        *high = Mask::MAX;
-    }
-    Some((class, end))
+    let end = syntax::value_end(text, at, usize::from(depth))?;
+    Some(Walked { class, end, ascii: text.get(at..end)?.is_ascii() })
 }

@@ -17,8 +17,8 @@ pub(crate) trait Wide {
     unsafe fn equal(at: *const u8, literal: &[u8; WIDE_BYTES]) -> Mask;
     /// Which bytes end a plain run of text (quote, backslash, control character), and which are not ASCII.
     unsafe fn stops(at: *const u8) -> (Mask, Mask);
-    /// How many digits stand at the beginning.
-    unsafe fn digits(at: *const u8) -> u32;
+    /// Which bytes are no digits.
+    unsafe fn not_digits(at: *const u8) -> Mask;
 }
 
 /// For every CPU.
@@ -61,7 +61,7 @@ impl Wide for Portable {
     }
 
     #[inline(always)]
-    unsafe fn digits(at: *const u8) -> u32 {
+    unsafe fn not_digits(at: *const u8) -> Mask {
         const ZEROS: u64 = 0x3030_3030_3030_3030;
         const SIXES: u64 = 0x0606_0606_0606_0606;
         const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;
@@ -72,7 +72,7 @@ impl Wide for Portable {
             syntax::zero_bytes(upper) & syntax::zero_bytes(((bytes & 0x7f7f_7f7f_7f7f_7f7f) + SIXES) & UPPER ^ ZEROS)
         };
         // SAFETY: the caller promises 32 readable bytes.
-        unsafe { by_words(at, digits) }.trailing_ones()
+        !unsafe { by_words(at, digits) }
     }
 }
 
@@ -118,12 +118,12 @@ mod avx2 {
         }
 
         #[inline(always)]
-        unsafe fn digits(at: *const u8) -> u32 {
+        unsafe fn not_digits(at: *const u8) -> Mask {
             // SAFETY: the caller promises 32 readable bytes and AVX2.
             unsafe {
                 let values = _mm256_sub_epi8(load(at), _mm256_set1_epi8(b'0' as i8));
                 let digits = _mm256_cmpeq_epi8(_mm256_min_epu8(values, _mm256_set1_epi8(9)), values);
-                (_mm256_movemask_epi8(digits) as Mask).trailing_ones()
+                !(_mm256_movemask_epi8(digits) as Mask)
             }
         }
     }
@@ -134,18 +134,18 @@ mod tests {
     use super::*;
 
     /// What both must answer, said plainly.
-    fn expected(bytes: &[u8; 32], literal: &[u8; 32]) -> (Mask, (Mask, Mask), u32) {
+    fn expected(bytes: &[u8; 32], literal: &[u8; 32]) -> (Mask, (Mask, Mask), Mask) {
         let mask = |of: &dyn Fn(usize) -> bool| (0..32).fold(0, |mask, at| mask | u32::from(of(at)) << at);
         (
             mask(&|at| bytes[at] == literal[at]),
             (mask(&|at| matches!(bytes[at], b'"' | b'\\' | ..0x20)), mask(&|at| bytes[at] >= 0x80)),
-            bytes.iter().take_while(|byte| byte.is_ascii_digit()).count() as u32,
+            mask(&|at| !bytes[at].is_ascii_digit()),
         )
     }
 
-    fn answers<W: Wide>(bytes: &[u8; 32], literal: &[u8; 32]) -> (Mask, (Mask, Mask), u32) {
+    fn answers<W: Wide>(bytes: &[u8; 32], literal: &[u8; 32]) -> (Mask, (Mask, Mask), Mask) {
         // SAFETY: arrays of 32 bytes; AVX2 was asked for by the caller.
-        unsafe { (W::equal(bytes.as_ptr(), literal), W::stops(bytes.as_ptr()), W::digits(bytes.as_ptr())) }
+        unsafe { (W::equal(bytes.as_ptr(), literal), W::stops(bytes.as_ptr()), W::not_digits(bytes.as_ptr())) }
     }
 
     #[test]
