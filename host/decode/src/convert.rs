@@ -182,9 +182,8 @@ fn boolean(token: Token) -> Result<u8, Absent> {
 #[inline(always)]
 fn integer(token: Token, buffer: &[u8]) -> Result<i64, Absent> {
     match token.class() {
-        Class::Digits => {
-            i64::try_from(number::digits(token.bytes(buffer))).map_err(|_| Absent::Mistyped("beyond 64 bits"))
-        }
+        Class::Digits => i64::try_from(number::digits(token.onward(buffer), token.len()))
+            .map_err(|_| Absent::Mistyped("beyond 64 bits")),
         Class::Number => number::integer(token.bytes(buffer)),
         other => refuse(other),
     }
@@ -200,7 +199,7 @@ fn float(token: Token, buffer: &[u8]) -> Result<f64, Absent> {
 #[inline(always)]
 fn timestamp(token: Token, buffer: &[u8], times: &mut TimeReader) -> Result<i64, Absent> {
     match token.class() {
-        Class::Digits => times.digits(token.bytes(buffer)),
+        Class::Digits => times.digits(token.onward(buffer), token.len()),
         Class::Text => times.text(token.bytes(buffer)),
         Class::Number => times.number(token.bytes(buffer)),
         Class::Escaped => {

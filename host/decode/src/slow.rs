@@ -14,8 +14,9 @@ use crate::token::{Class, Token};
 /// Payloads longer than this are refused.
 pub const MAX_PAYLOAD_BYTES: usize = 16 << 20;
 
-/// Objects and arrays may lie inside each other so deep; the payload's own object counts as one.
-pub const MAX_DEPTH: usize = 128;
+/// Objects and arrays may lie inside each other so deep; the payload's own object counts as one. It is what serde_json parses by
+/// default, so that a plugin that is given JSON can read it.
+pub const MAX_DEPTH: usize = 127;
 
 /// Why a whole payload is unusable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,7 +197,7 @@ mod tests {
             (b"{\"a\":\"\xff\"}", "not-utf8", "byte 7"),
             (b" [1]", "not-object", "array [1]"),
             (b"17", "not-object", "number 17"),
-            (nested(129).as_bytes(), "too-deep", "129"),
+            (nested(MAX_DEPTH + 1).as_bytes(), "too-deep", "128"),
             (&vec![b' '; MAX_PAYLOAD_BYTES + 1], "too-large", "16777217"),
         ] {
             let refusal = validate(payload).unwrap_err();
@@ -204,7 +205,13 @@ mod tests {
             assert!(refusal.reason.contains(part), "{}", refusal.reason);
             assert!(refusal.reason.len() < 300);
         }
-        assert!(validate(nested(128).as_bytes()).is_ok());
+        assert!(validate(nested(MAX_DEPTH).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_limit_of_depth_is_the_default_of_serde_json() {
+        let parses = |depth| serde_json::from_str::<serde_json::Value>(&nested(depth)).is_ok();
+        assert!(parses(MAX_DEPTH) && !parses(MAX_DEPTH + 1));
     }
 
     #[test]

@@ -59,19 +59,19 @@ impl TimeReader {
         Decimal::parse(number).nanoseconds(digits).ok_or(RANGE)
     }
 
-    /// A time written as 1 to 19 digits.
+    /// A time written as the `len` digits, 1 to 19, that `from` begins with.
     #[inline]
-    pub(crate) fn digits(&self, bytes: &[u8]) -> Result<i64, Absent> {
-        let value = number::digits(bytes);
-        let digits = match self.format {
-            TimeFormat::Auto => auto_digits(value),
-            TimeFormat::Seconds => 9,
-            TimeFormat::Milliseconds => 6,
-            TimeFormat::Microseconds => 3,
-            TimeFormat::Nanoseconds => 0,
-            TimeFormat::Rfc3339 | TimeFormat::Pattern(_) => return self.number(bytes),
+    pub(crate) fn digits(&self, from: &[u8], len: usize) -> Result<i64, Absent> {
+        let value = number::digits(from, len);
+        let unit = match self.format {
+            TimeFormat::Auto => auto_unit(value),
+            TimeFormat::Seconds => 1_000_000_000,
+            TimeFormat::Milliseconds => 1_000_000,
+            TimeFormat::Microseconds => 1_000,
+            TimeFormat::Nanoseconds => 1,
+            TimeFormat::Rfc3339 | TimeFormat::Pattern(_) => return self.number(from.get(..len).unwrap_or_default()),
         };
-        value.checked_mul(10u64.pow(digits)).and_then(|ns| i64::try_from(ns).ok()).ok_or(RANGE)
+        value.checked_mul(unit).and_then(|ns| i64::try_from(ns).ok()).ok_or(RANGE)
     }
 
     /// A time written as text.
@@ -116,24 +116,24 @@ impl TimeReader {
     }
 }
 
-/// A number of this magnitude counts `10^n` ns; gives `n`.
+/// How many nanoseconds a number of this magnitude counts.
 #[inline]
-fn auto_digits(whole: u64) -> u32 {
+fn auto_unit(whole: u64) -> u64 {
     if whole < AUTO_MILLISECONDS_FROM {
-        9
+        1_000_000_000
     } else if whole < AUTO_MICROSECONDS_FROM {
-        6
+        1_000_000
     } else if whole < AUTO_NANOSECONDS_FROM {
-        3
+        1_000
     } else {
-        0
+        1
     }
 }
 
 fn auto(number: &[u8]) -> Result<i64, Absent> {
     let decimal = Decimal::parse(number);
-    let digits = auto_digits(u64::try_from(decimal.whole()).unwrap_or(u64::MAX));
-    decimal.nanoseconds(digits).ok_or(RANGE)
+    let unit = auto_unit(u64::try_from(decimal.whole()).unwrap_or(u64::MAX));
+    decimal.nanoseconds(unit.ilog10()).ok_or(RANGE)
 }
 
 /// Whether text holds a JSON number and nothing else.
@@ -302,7 +302,7 @@ mod tests {
             assert_eq!(reader.number(number.as_bytes()).ok(), expected, "{format:?} {number}");
             assert_eq!(reader.text(number.as_bytes()).ok(), expected, "{format:?} text {number}");
             if number.bytes().all(|b| b.is_ascii_digit()) {
-                assert_eq!(reader.digits(number.as_bytes()).ok(), expected, "{format:?} digits {number}");
+                assert_eq!(reader.digits(number.as_bytes(), number.len()).ok(), expected, "{format:?} digits {number}");
             }
         }
     }

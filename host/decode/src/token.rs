@@ -72,6 +72,12 @@ impl Token {
         buffer.get(self.start()..self.start() + self.len()).unwrap_or_default()
     }
 
+    /// The bytes of the value and all behind.
+    #[inline(always)]
+    pub(crate) fn onward(self, buffer: &[u8]) -> &[u8] {
+        buffer.get(self.start()..).unwrap_or_default()
+    }
+
     /// The value as JSON: of a text with its quotes.
     #[inline]
     pub(crate) fn json(self, buffer: &[u8]) -> &[u8] {

@@ -202,6 +202,18 @@ fn paths_reach_into_objects_and_arrays() {
 }
 
 #[test]
+fn long_lists_are_whole_and_a_wrong_element_is_named_by_its_number() {
+    let numbers: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    let good = format!(r#"{{"v":[{}]}}"#, numbers.join(","));
+    let bad = good.replace(",150,", ",true,");
+    let rows = [Some(good.as_bytes()), Some(bad.as_bytes()), Some(good.as_bytes())];
+    let out = decode(&[field("v", DecodeKind::Repeated(Kind::Integer))], &records(&rows));
+    assert_eq!(out.mistyped.iter().map(|m| (m.row, m.found.as_str())).collect::<Vec<_>>(), [(1, "element 150: true")]);
+    let whole = format!("[{}]", numbers.join(","));
+    assert_eq!([0, 1, 2].map(|row| show(&out.columns[0], row)), [whole.clone(), "-".to_owned(), whole]);
+}
+
+#[test]
 fn a_path_through_a_value_that_has_no_inside_is_mistyped() {
     let fields = [field("a.b", DecodeKind::Kind(Kind::Integer)), field("a[0]", DecodeKind::Kind(Kind::Integer))];
     let out = decode(&fields, &records(&[Some(br#"{"a":5}"#)]));
