@@ -12,6 +12,8 @@ pub const MAX_SLOTS: usize = 1 << 24;
 pub const EMIT_SLOTS: usize = 4096;
 /// Pairs given to the aggregator in one `merge`.
 pub const MERGE_PAIRS: usize = 16_384;
+/// Slots given to the aggregator in one `forget`.
+pub const FORGET_SLOTS: usize = 65_536;
 
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WindowError {

@@ -4,7 +4,9 @@
 //! on how the partitions' deltas are interleaved. The receiver may advance to the minimum of the watermarks that the
 //! partitions had reached when they were last drained, and no further.
 
+use super::error::EMIT_SLOTS;
 use super::grid::Place;
+use super::interner::NONE;
 use super::marks::NO_MARK;
 use super::panes::Panes;
 use super::slots::SlotTable;
@@ -51,17 +53,16 @@ impl Panes {
         deltas: &mut Vec<PaneDelta>,
         states: &mut S,
     ) -> Result<(), S::Error> {
-        if table.is_empty() {
-            return Ok(());
+        for chunk in table.entries().chunks(EMIT_SLOTS) {
+            let slots: Vec<u32> = chunk.iter().map(|(_, slot)| *slot).collect();
+            let columns = self.keys.columns(chunk.iter().map(|(key, _)| *key));
+            let keys = columns.into_iter().filter_map(|column| match column.values {
+                Values::Texts(strings) => Some(strings),
+                _ => None,
+            });
+            let keys = keys.collect();
+            deltas.push(PaneDelta { level, pane: cell, boundary, keys, states: states.snapshot(&slots)? });
         }
-        let slots: Vec<u32> = table.entries().iter().map(|(_, slot)| *slot).collect();
-        let columns = self.keys.columns(table.entries().iter().map(|(key, _)| *key));
-        let keys = columns.into_iter().filter_map(|column| match column.values {
-            Values::Texts(strings) => Some(strings),
-            _ => None,
-        });
-        let keys = keys.collect();
-        deltas.push(PaneDelta { level, pane: cell, boundary, keys, states: states.snapshot(&slots)? });
         table.clear(&mut self.keys, &mut self.slots);
         Ok(())
     }
@@ -100,7 +101,7 @@ impl Panes {
                 continue;
             }
             let own = table.get(id);
-            if own == super::interner::NONE {
+            if own == NONE {
                 table.insert(id, slot);
             } else {
                 self.slots.merge(own, slot, states)?;

@@ -152,6 +152,17 @@ impl Grid {
         }
     }
 
+    /// The length of panes, if they all have the same.
+    pub fn step(&self) -> Option<Nanos> {
+        match &self.shape {
+            Shape::Nested(levels) => match levels[0] {
+                Measure::Plain(steps) => Some(steps.step),
+                _ => None,
+            },
+            Shape::Sliding { panes, .. } => Some(panes.step),
+        }
+    }
+
     /// Rows at or after `start` have all their windows before them while the watermark is below `end`.
     pub fn untouched(&self, watermark: Nanos) -> Window {
         match &self.shape {

@@ -28,7 +28,7 @@ mod slots;
 mod stacks;
 mod zone;
 
-pub use error::{EMIT_SLOTS, MAX_OPEN_PANES, MAX_PANES_A_WINDOW, MAX_SLOTS, MERGE_PAIRS, WindowError};
+pub use error::{EMIT_SLOTS, FORGET_SLOTS, MAX_OPEN_PANES, MAX_PANES_A_WINDOW, MAX_SLOTS, MERGE_PAIRS, WindowError};
 
 use crate::batch::{Column, Strings};
 use crate::plan::WindowSpec;
@@ -50,8 +50,9 @@ pub trait States {
     fn merge(&mut self, into: &[u32], other: &[u32]) -> Result<(), Self::Error>;
     /// Takes the results of slots, which keep their states.
     fn emit(&mut self, emission: Emission<'_>) -> Result<(), Self::Error>;
+    /// At most [`FORGET_SLOTS`].
     fn forget(&mut self, slots: &[u32]) -> Result<(), Self::Error>;
-    /// States in the order of `slots`. Asked for by [`Windower::drain`] only.
+    /// States in the order of `slots`, at most [`EMIT_SLOTS`]. Asked for by [`Windower::drain`] only.
     fn snapshot(&mut self, slots: &[u32]) -> Result<Strings, Self::Error>;
     /// Into slots that hold the empty state. Asked for by [`Windower::absorb`] only.
     fn restore(&mut self, slots: &[u32], states: &Strings) -> Result<(), Self::Error>;
@@ -125,7 +126,7 @@ pub struct LowMark {
     pub floor: Nanos,
 }
 
-/// States of one pane on their way from a partition to the exchange.
+/// States of one pane on their way from a partition to the exchange, at most [`EMIT_SLOTS`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaneDelta {
     /// In a rollup the size's place in the list, else 0.

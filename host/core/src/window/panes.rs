@@ -19,6 +19,9 @@ use crate::time::{BEGINNING, END, Nanos, Window};
 /// Emptied tables kept for the next panes.
 const SPARE_TABLES: usize = 8;
 
+/// With at least so many rows for each pane of its span, a batch opens all these panes at once.
+const ROWS_A_PANE: Nanos = 8;
+
 /// A pane, or a larger cell of a rollup.
 #[derive(Debug)]
 pub(super) struct Cell {
@@ -162,6 +165,9 @@ impl Panes {
             batch.slots.extend(batch.ids.iter().map(|&id| cell.table.slot(id, keys, slots)));
             return;
         }
+        if let Some(step) = self.grid.step().filter(|step| is_dense((pane.start, last), *step, batch.ids.len())) {
+            return self.place_spread(input, (pane.start, last), step, mark, batch);
+        }
         for (&row, &id) in input.rows.iter().zip(&batch.ids) {
             let time = input.times[row as usize];
             if time < pane.start || time >= pane.end {
@@ -169,6 +175,31 @@ impl Panes {
                 at = self.ensure(0, pane, mark);
             }
             batch.slots.push(self.slot_in(0, at, id));
+        }
+    }
+
+    /// Rows spread over neighbouring panes: each finds its own by arithmetic.
+    fn place_spread(
+        &mut self,
+        input: &Input<'_>,
+        (base, last): (Nanos, Nanos),
+        step: Nanos,
+        mark: MarkId,
+        batch: &mut Assignment,
+    ) {
+        let mut start = base;
+        while start <= last {
+            self.ensure(0, Window { start, end: start + step }, mark);
+            start += step;
+        }
+        let Ok(base_at) = self.levels[0].find(base) else { return };
+        let a_step = 1.0 / step as f64;
+        for (&row, &id) in input.rows.iter().zip(&batch.ids) {
+            let into = input.times[row as usize] - base;
+            // A product is several times as fast as a division; its rounding is mended.
+            let mut number = (into as f64 * a_step) as Nanos;
+            number += Nanos::from(into >= (number + 1) * step) - Nanos::from(into < number * step);
+            batch.slots.push(self.slot_in(0, base_at + number as usize, id));
         }
     }
 
@@ -277,4 +308,10 @@ impl Panes {
             self.spare.push(table);
         }
     }
+}
+
+/// Whether so many rows are worth opening each pane from `base` to `last`.
+fn is_dense((base, last): (Nanos, Nanos), step: Nanos, rows: usize) -> bool {
+    let span = last.checked_sub(base).filter(|_| last.checked_add(step).is_some());
+    span.is_some_and(|span| span / step < rows as Nanos / ROWS_A_PANE)
 }

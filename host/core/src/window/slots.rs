@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::States;
-use super::error::MERGE_PAIRS;
+use super::error::{FORGET_SLOTS, MERGE_PAIRS};
 use super::interner::{Interner, KeyId, NONE};
 
 /// Hands out slots and collects merges and forgets, so that each is one call for many slots.
@@ -57,17 +57,17 @@ impl SlotPool {
     /// Runs all that is queued.
     pub fn settle<S: States>(&mut self, states: &mut S) -> Result<(), S::Error> {
         self.run_merges(states)?;
-        if !self.forgotten.is_empty() {
-            states.forget(&self.forgotten)?;
-            self.free.append(&mut self.forgotten);
+        for slots in self.forgotten.chunks(FORGET_SLOTS) {
+            states.forget(slots)?;
         }
+        self.free.append(&mut self.forgotten);
         Ok(())
     }
 }
 
 /// Below this many ids a table is always an array.
 const ALWAYS_DENSE: usize = 4096;
-/// An array may have at most so many places for each one used.
+/// A map becomes an array once it has one key in so many ids; an array becomes a map at half of that.
 const SPARSENESS: usize = 8;
 
 /// Key id → slot, for one pane: an array while its keys are many among all ids, a hash map when they are few.
@@ -76,6 +76,8 @@ pub(super) struct SlotTable {
     dense: Vec<u32>,
     sparse: FxHashMap<KeyId, u32>,
     is_sparse: bool,
+    /// One more than the largest key that came while the table was sparse.
+    keys: usize,
     entries: Vec<(KeyId, u32)>,
 }
 
@@ -97,19 +99,34 @@ impl SlotTable {
         if !self.is_sparse && key as usize >= self.dense.len() {
             self.widen(key);
         }
-        if self.is_sparse {
-            self.sparse.insert(key, slot);
-        } else {
+        if !self.is_sparse {
+            self.dense[key as usize] = slot;
+            return;
+        }
+        self.sparse.insert(key, slot);
+        self.keys = self.keys.max(key as usize + 1);
+        if self.keys <= SPARSENESS * self.entries.len() {
+            self.fill_dense();
+        }
+    }
+
+    fn fill_dense(&mut self) {
+        self.is_sparse = false;
+        self.sparse = FxHashMap::default();
+        self.dense.clear();
+        self.dense.resize(self.keys.next_power_of_two(), NONE);
+        for &(key, slot) in &self.entries {
             self.dense[key as usize] = slot;
         }
     }
 
     fn widen(&mut self, key: KeyId) {
         let needed = (key as usize + 1).next_power_of_two().max(64);
-        if needed > ALWAYS_DENSE && needed > SPARSENESS * self.entries.len() {
+        if needed > ALWAYS_DENSE && needed > 2 * SPARSENESS * self.entries.len() {
             self.is_sparse = true;
             self.dense = Vec::new();
-            self.sparse = self.entries.iter().copied().collect();
+            self.sparse = self.entries.iter().copied().filter(|(other, _)| *other != key).collect();
+            self.keys = key as usize + 1;
         } else {
             self.dense.resize(needed, NONE);
         }
@@ -156,5 +173,35 @@ impl SlotTable {
         self.sparse = FxHashMap::default();
         self.is_sparse = false;
         self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        #[test]
+        fn a_table_is_a_map_whether_its_keys_are_few_or_many(
+            rounds in prop::collection::vec((prop::collection::vec(0u32..60_000, 1..50), 0u32..20_000), 1..4),
+        ) {
+            let mut table = SlotTable::default();
+            for (scattered, dense) in rounds {
+                let mut model = HashMap::new();
+                for key in scattered.into_iter().chain(0..dense) {
+                    if !model.contains_key(&key) {
+                        prop_assert_eq!(table.get(key), NONE);
+                        let slot = model.len() as u32;
+                        table.insert(key, slot);
+                        model.insert(key, slot);
+                    }
+                }
+                prop_assert!((0..60_000).all(|key| table.get(key) == model.get(&key).copied().unwrap_or(NONE)));
+                prop_assert_eq!(table.entries().len(), model.len());
+                table.reset();
+            }
+        }
     }
 }

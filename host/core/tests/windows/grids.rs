@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use wasmill_core::plan::WindowSpec;
-use wasmill_core::time::Nanos;
+use wasmill_core::time::{DAY, HOUR, MINUTE, Nanos};
 
 use super::model::{Expected, expect};
 use super::scenario::{Event, Partition, Setup, events};
@@ -44,6 +44,9 @@ pub fn setups() -> impl Strategy<Value = Setup> {
 pub fn cuts() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![1..4usize, 1..60usize], 1..30)
 }
+
+/// 2026-02-20T00:00:00Z; scenarios begin 1000 steps after it.
+const SPRING_2026: Nanos = 1_771_545_600_000_000_000;
 
 /// Runs to the end in batches of the given sizes, over and over; `early`: after which batches to fire early.
 pub fn run(partition: &mut Partition<'_>, cuts: &[usize], early: Nanos) {
@@ -121,6 +124,25 @@ proptest! {
     ) {
         let mut partition = Partition::new(&setup, &events);
         run(&mut partition, &cuts, early);
+        let got = Expected { on_time: partition.states.on_time(), last: partition.states.last(), late: partition.late };
+        prop_assert_eq!(got, expected(&setup, &events));
+    }
+
+    #[test]
+    fn rollups_of_local_days_nest_in_every_zone(
+        zone in prop::sample::select(vec!["Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe"]),
+        (sizes, offset) in prop::sample::select(vec![(vec![HOUR, DAY], 0), (vec![6 * HOUR, DAY], 0), (vec![30 * MINUTE, 6 * HOUR, DAY], 2 * HOUR), (vec![DAY], -HOUR)]),
+        lateness in prop_oneof![Just(0), Just(5 * HOUR)], mut events in events(300, true), cuts in cuts(),
+    ) {
+        let spec = WindowSpec::Tumbling { sizes, offset, timezone: Some(zone.to_owned()) };
+        let setup = Setup { spec, lateness, out_of_orderness: HOUR, key_parts: 1 };
+        // Steps of 20 minutes from the middle of March 2026: the clocks of these zones change within the next three weeks.
+        for event in &mut events {
+            event.time = SPRING_2026 + event.time * 20 * MINUTE;
+            event.raise = event.raise.map(|raise| SPRING_2026 + raise * 20 * MINUTE);
+        }
+        let mut partition = Partition::new(&setup, &events);
+        run(&mut partition, &cuts, 0);
         let got = Expected { on_time: partition.states.on_time(), last: partition.states.last(), late: partition.late };
         prop_assert_eq!(got, expected(&setup, &events));
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use wasmill_core::plan::WindowSpec;
-use wasmill_core::time::{BEGINNING, Nanos, Window};
+use wasmill_core::time::{BEGINNING, DAY, Nanos, Window};
 use wasmill_core::window::size_label;
 
 use super::scenario::{Event, Setup, watermarks};
@@ -20,7 +22,19 @@ pub struct Expected {
 /// Every window that holds `time`, with its rollup size.
 pub fn windows(spec: &WindowSpec, time: Nanos) -> Vec<(Option<String>, Window)> {
     match spec {
-        WindowSpec::Tumbling { sizes, offset, .. } => sizes
+        WindowSpec::Tumbling { sizes, offset, timezone: Some(zone) } => {
+            let local =
+                Timestamp::from_nanosecond((time - offset).into()).unwrap().to_zoned(TimeZone::get(zone).unwrap());
+            let midnight = |day: Zoned| day.start_of_day().unwrap().timestamp().as_nanosecond() as Nanos + offset;
+            let day = Window { start: midnight(local.clone()), end: midnight(local.tomorrow().unwrap()) };
+            let cell = |size: &Nanos| {
+                let start = time - (time - day.start) % size;
+                Window { start, end: day.end.min(start + size) }
+            };
+            let cell = |size: &Nanos| if *size == DAY { day } else { cell(size) };
+            sizes.iter().map(|size| ((sizes.len() > 1).then(|| size_label(*size)), cell(size))).collect()
+        }
+        WindowSpec::Tumbling { sizes, offset, timezone: None } => sizes
             .iter()
             .map(|size| {
                 let start = (time - offset).div_euclid(*size) * size + offset;
