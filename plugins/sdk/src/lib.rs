@@ -188,3 +188,8 @@ macro_rules! aggregator {
         };
     };
 }
+
+/// The guide's examples are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Guide;
