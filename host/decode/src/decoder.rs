@@ -104,10 +104,7 @@ impl Decoder {
     /// Empties `out`; makes its columns anew if they are another decoder's.
     fn clear(&self, out: &mut Decoded) {
         let empty = || self.fields.iter().map(|field| convert::empty_column(field.kind));
-        let same = |a: &Column, b: &Column| std::mem::discriminant(&a.values) == std::mem::discriminant(&b.values);
-        let lists = self.fields.iter().any(|field| matches!(field.kind, DecodeKind::Repeated(_)));
-        if lists || out.columns.len() != self.fields.len() || !out.columns.iter().zip(empty()).all(|(a, b)| same(a, &b))
-        {
+        if out.columns.len() != self.fields.len() || !out.columns.iter().zip(empty()).all(|(a, b)| same_layout(a, &b)) {
             out.columns = empty().collect();
         }
         out.columns.iter_mut().for_each(clear_column);
@@ -205,6 +202,13 @@ fn with_slack(records: &Records, range: Range<usize>) -> (Cow<'_, Records>, Rang
     }));
     let all = 0..copy.records.len();
     (Cow::Owned(copy), all)
+}
+
+fn same_layout(a: &Column, b: &Column) -> bool {
+    match (&a.values, &b.values) {
+        (Values::Lists { elements: a, .. }, Values::Lists { elements: b, .. }) => same_layout(a, b),
+        (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
 }
 
 fn clear_column(column: &mut Column) {

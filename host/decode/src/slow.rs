@@ -4,10 +4,11 @@
 //! What is malformed is judged by syntax alone: a number like `1e999` or a text with half of a surrogate pair is well-formed JSON; it
 //! is mistyped where a field asks for it, and nobody's business elsewhere.
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::path::Segment;
+use crate::syntax;
 use crate::text;
 use crate::token::{Class, Token};
 
@@ -110,23 +111,19 @@ fn within(whole: &str, part: &str) -> u32 {
 
 /// The elements of a valid JSON array, as they are written.
 pub(crate) fn elements(array: &str) -> Vec<&str> {
-    struct Elements;
-    impl<'de> Visitor<'de> for Elements {
-        type Value = Vec<&'de str>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
+    let text = array.as_bytes();
+    let mut elements = Vec::new();
+    let mut at = syntax::skip_space(text, 1);
+    // The document's depth was judged before; an array that lies in it cannot be deeper.
+    while let Some(end) = syntax::value_end(text, at, 1) {
+        elements.extend(array.get(at..end));
+        at = syntax::skip_space(text, end);
+        if text.get(at) != Some(&b',') {
+            break;
         }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-            let mut elements = Vec::new();
-            while let Some(element) = sequence.next_element::<&RawValue>()? {
-                elements.push(element.get());
-            }
-            Ok(elements)
-        }
+        at = syntax::skip_space(text, at + 1);
     }
-    serde_json::Deserializer::from_str(array).deserialize_seq(Elements).unwrap_or_default()
+    elements
 }
 
 /// The last member called `name` of a valid JSON object, as it is written.

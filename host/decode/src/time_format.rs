@@ -275,6 +275,40 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_read_as_rfc3339_means_the_same_to_jiff() {
+        let mut reader = reader(TimeFormat::Rfc3339);
+        let (mut state, mut read) = (1u64, 0);
+        let mut random = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit
+        };
+        for _ in 0..200_000 {
+            let mut text = b"2023-11-14T22:13:20.123456+05:30".to_vec();
+            for _ in 0..=random(3) {
+                let at = random(text.len().max(1));
+                match random(8) {
+                    0 if !text.is_empty() => drop(text.remove(at)),
+                    1 => text.truncate(at.max(1)),
+                    2 => text.extend_from_slice(b"Z"),
+                    _ => text
+                        .splice(at..text.len().min(at + 1), [b"00112233445567899:-+.Ztz "[random(25)]])
+                        .for_each(drop),
+                }
+            }
+            let text = String::from_utf8(text).unwrap();
+            // A leap second is the next minute's first here and the same minute's last there; more than nine digits of a second
+            // are cut off here and refused there.
+            let fraction = text.split('.').nth(1).unwrap_or("").bytes().take_while(u8::is_ascii_digit).count();
+            if let (Ok(nanos), false) = (reader.text(text.as_bytes()), text.contains(":60") || fraction > 9) {
+                let timestamp: jiff::Timestamp = text.parse().unwrap();
+                assert_eq!(i128::from(nanos), timestamp.as_nanosecond(), "{text}");
+                read += 1;
+            }
+        }
+        assert!(read > 20_000, "{read}");
+    }
+
+    #[test]
     fn numbers_count_the_unit_of_the_format_or_of_their_magnitude() {
         let table = [
             (TimeFormat::Auto, "1700000000", Some(T)),
