@@ -305,6 +305,46 @@ fn records_without_slack_or_with_spans_outside_are_decoded_all_the_same() {
 }
 
 #[test]
+fn a_shape_learned_never_changes_what_another_document_means() {
+    let text = |content: &[u8]| [&b"{\"a\":\""[..], content, b"\",\"b\":1}"].concat();
+    let long = text(b"0123456789abcdef0123456789abcdef0123");
+    let short = text(b"0123");
+    let number = |digits: &str| format!(r#"{{"a":{digits},"b":1}}"#).into_bytes();
+    let pairs = [
+        // A quote where the guess is, but an earlier one too.
+        (long.clone(), text(br#"abcd","zzzzzzzzzzzzzzzzzz":"wwwwwwww"#)),
+        (short.clone(), text(br#"","":""#)),
+        // Not UTF-8, in the first 32 bytes and beyond; the length is the guessed one.
+        (short.clone(), text(b"01\xff3")),
+        (long.clone(), text(b"0123456789abcdef0123456789abcdef01\xff3")),
+        (short.clone(), text(b"01\\n")),
+        (short, text(b"01\n3")),
+        (long, text(b"0123456789abcdef0123456789abcdef01\n3")),
+        (number("1234"), number("0123")),
+        (number("1234"), number("12.5")),
+        (number("1234"), number("-123")),
+        (number("1234"), number("12e3")),
+        (number("1234"), number("true")),
+        (number("1234"), b"{\"a\":1234".to_vec()),
+        (number("[1]"), number("[1,]")),
+        (number("true"), number("trux")),
+    ];
+    let fields =
+        [field("a", DecodeKind::Scalar), field("a", DecodeKind::Kind(Kind::Json)), field("b", DecodeKind::Scalar)];
+    for (taught, document) in &pairs {
+        let alone = decode(&fields, &records(&[Some(document)]));
+        let after = decode(&fields, &records(&[Some(taught), Some(document)]));
+        let shown = String::from_utf8_lossy(document);
+        assert_eq!(after.refused.first().map(|r| r.code), alone.refused.first().map(|r| r.code), "{shown}");
+        let mistyped = after.mistyped.iter().filter(|m| m.row == 1).count();
+        assert_eq!(mistyped, alone.mistyped.len(), "{shown}");
+        for (after, alone) in after.columns.iter().zip(&alone.columns) {
+            assert_eq!(show(after, 1), show(alone, 0), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn events_whose_unwanted_objects_never_repeat_are_still_decoded_by_known_shapes() {
     let documents: Vec<String> = (0..2000)
         .map(|n| format!(r#"{{"id":{n},"labels":{{"key-{n}":true,"other-{n}":"x"}},"last":"v{n}"}}"#))

@@ -43,6 +43,7 @@ const TEXTS: &[&str] = &[
     "0123456789012345678901234567890",
     "01234567890123456789012345678901",
     "abcdefghijklmnopqrstuvwxyz0123456789-abcdefghijklmnopqrstuvwxyz0123456789",
+    "9f8e7d6c-0000-4000-8000-aabbccddeeff",
     "}",
     "{\\\"a\\\":1}",
     "a\\n",

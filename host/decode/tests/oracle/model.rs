@@ -231,9 +231,13 @@ fn time(raw: &str) -> Value {
 
 /// Texts that are no plain RFC 3339 time are left to the tables of the time formats.
 fn time_text(text: &str) -> Value {
-    let plain = text.len() >= 20 && text.ends_with('Z') && text.is_ascii() && text.as_bytes()[10] == b'T';
+    let plain = text.len() >= 20
+        && text.ends_with('Z')
+        && text.is_ascii()
+        && text.as_bytes()[10] == b'T'
+        && !text.contains(":60");
     if plain && let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return Value::Integer(timestamp.as_nanosecond() as i64);
+        return i64::try_from(timestamp.as_nanosecond()).map_or(Value::Mistyped, Value::Integer);
     }
     if text.is_empty() || text.bytes().any(|b| b.is_ascii_alphabetic() && b != b'T' && b != b'Z') {
         return Value::Mistyped;
