@@ -40,7 +40,9 @@ impl Admin {
     /// A property that librdkafka refuses.
     pub fn new(connection: &ConnectionConfig) -> Result<Self> {
         connection.validate()?;
-        let client = connection.client([]).create_with_context(Logging::default()).map_err(KafkaError::creation)?;
+        // A question about a topic must not create it, as librdkafka's producers (this is one of them) have it.
+        let config = connection.client([("allow.auto.create.topics", "false")]);
+        let client = config.create_with_context(Logging::default()).map_err(KafkaError::creation)?;
         Ok(Admin { client })
     }
 

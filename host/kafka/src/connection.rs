@@ -18,7 +18,7 @@ const OWNED: [(&str, &str); 6] = [
     ("group.id", "use the source's `group`"),
     ("enable.auto.commit", "offsets are committed at checkpoints, after the sinks have acknowledged"),
     ("enable.auto.offset.store", "offsets are committed at checkpoints, after the sinks have acknowledged"),
-    ("enable.partition.eof", "it tells a partition at its end from one that waits"),
+    ("enable.partition.eof", "the end of a partition is told from its log instead"),
 ];
 
 /// A cluster's address and what librdkafka shall know beyond it (TLS, SASL, buffers…).

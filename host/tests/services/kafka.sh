@@ -72,6 +72,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
 PROPERTIES
     [[ $sasl ]] && cat <<PROPERTIES

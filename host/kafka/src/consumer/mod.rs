@@ -97,7 +97,7 @@ pub enum Event {
     Revoked { partitions: Vec<(Arc<str>, i32)>, done: Sender<()>, lost: bool },
     /// `generation` older than the receiver's last [`Handle::seek`] of this partition: to be dropped.
     Records { topic: Arc<str>, partition: i32, generation: u64, records: Records, lease: Lease },
-    /// All up to the log's end, `offset`, has been handed over.
+    /// All up to the log's end as last heard of, `offset`, has been handed over. Said once for each end.
     End { topic: Arc<str>, partition: i32, generation: u64, offset: i64 },
     /// Said once each change. While no broker can be reached, librdkafka keeps trying.
     Broker { reachable: bool, reason: String },

@@ -16,7 +16,7 @@ use rdkafka::bindings as sys;
 use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
-use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use crate::error::{KafkaError, Result};
 use crate::log::Logging;
@@ -274,6 +274,28 @@ impl Native {
         let err =
             unsafe { sys::rd_kafka_get_watermark_offsets(self.rk(), topic.as_ptr(), partition, &mut low, &mut high) };
         (err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low, high))
+    }
+
+    /// The offset behind the last message taken, those that are for no reader (transaction marks) included. Asks nobody.
+    pub fn position(&self, topic: &str, partition: i32) -> Option<i64> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let err = unsafe { sys::rd_kafka_position(self.rk(), list.ptr()) };
+        let element = list.elements().pop()?;
+        match element.offset() {
+            Offset::Offset(offset) if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Some(offset),
+            _ => None,
+        }
+    }
+
+    /// Asks any broker about the topics that this client uses. True if one answered.
+    pub fn answers(&self, timeout: Duration) -> bool {
+        let mut metadata = ptr::null();
+        let err = unsafe { sys::rd_kafka_metadata(self.rk(), 0, ptr::null_mut(), &mut metadata, millis(timeout)) };
+        if !metadata.is_null() {
+            unsafe { sys::rd_kafka_metadata_destroy(metadata) };
+        }
+        err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
     }
 
     /// Commits and waits for the group coordinator's answer.

@@ -59,7 +59,7 @@ pub(super) fn client_config(config: &ConsumerConfig) -> ClientConfig {
     client.set("group.id", &config.group);
     client.set("enable.auto.commit", "false");
     client.set("enable.auto.offset.store", "false");
-    client.set("enable.partition.eof", "true");
+    client.set("enable.partition.eof", "false");
     client
 }
 
@@ -74,6 +74,10 @@ struct Partition {
     next_offset: i64,
     /// A seek that is not done yet: what comes until then is from the old position.
     seeking: Option<i64>,
+    /// The log's end when it was assigned: the first fetch tells a newer one.
+    log_end: i64,
+    /// The end that the receiver was told last.
+    said_end: Option<i64>,
 }
 
 pub(super) struct Poll {
@@ -104,6 +108,7 @@ impl Poll {
         shared: Arc<Shared>,
         commands: Receiver<Command>,
     ) -> Self {
+        let reachable = Reachable::new(&config.connection.brokers);
         Poll {
             config,
             resume,
@@ -116,7 +121,7 @@ impl Poll {
             stash: VecDeque::new(),
             rebalance: None,
             retry_at: None,
-            reachable: Reachable::default(),
+            reachable,
             problems: Repeats::default(),
             stopping: false,
         }
@@ -138,6 +143,9 @@ impl Poll {
             self.take(&messages);
             drop(messages);
             self.hand_over(!full && most > 1);
+            if !full {
+                self.ends();
+            }
             self.errors();
             self.commands();
             self.retry();
@@ -152,14 +160,10 @@ impl Poll {
         for message in messages.iter() {
             match message.err {
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => self.take_record(message),
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => self.take_end(message),
-                err => {
-                    let reason = message_reason(message).unwrap_or_else(|| describe(err));
-                    self.on_error(err, &reason);
-                }
+                _ => self.take_error(message),
             }
         }
-        if messages.len() > 0 {
+        if messages.iter().any(|m| m.err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR) {
             self.answered();
         }
     }
@@ -177,16 +181,42 @@ impl Poll {
         }
     }
 
-    fn take_end(&mut self, message: &sys::rd_kafka_message_t) {
-        let Some(index) = self.find(message) else { return };
-        self.flush(index);
-        let Some(partition) = &self.partitions[index] else { return };
-        if partition.seeking.is_some() || message.offset < partition.next_offset {
-            return;
+    /// An error in place of a message. librdkafka counts it as consumed and, after its next pause, would leave out the record at
+    /// its offset: so a partition that brings one is set back to where it stands.
+    fn take_error(&mut self, message: &sys::rd_kafka_message_t) {
+        if let Some(index) = self.find(message)
+            && let Some(partition) = &mut self.partitions[index]
+        {
+            partition.seeking.get_or_insert(partition.next_offset);
         }
-        let (topic, generation) = (Arc::clone(&partition.topic), partition.generation);
-        let event = Event::End { topic, partition: partition.number, generation, offset: message.offset };
-        self.send(event);
+        let reason = message_reason(message).unwrap_or_else(|| describe(message.err));
+        self.on_error(message.err, &reason);
+    }
+
+    /// Says of which partitions all has been handed over. librdkafka's own event for it is not used: it counts as a message of the
+    /// offset at the end, with what [`Self::take_error`] says.
+    fn ends(&mut self) {
+        for index in 0..self.partitions.len() {
+            let Some(partition) = &mut self.partitions[index] else { continue };
+            if !partition.building.is_empty() || partition.seeking.is_some() {
+                continue;
+            }
+            let log_end = self.native.cached_watermarks(&partition.topic, partition.number).map_or(0, |log| log.1);
+            let log_end = log_end.max(partition.log_end);
+            let ended = partition.next_offset >= log_end || {
+                // What lies between is for no reader (the marks at the end of transactions), if librdkafka is past it.
+                let position = self.native.position(&partition.topic, partition.number);
+                partition.next_offset = partition.next_offset.max(position.unwrap_or(0));
+                partition.next_offset >= log_end
+            };
+            if !ended || partition.said_end == Some(log_end) {
+                continue;
+            }
+            partition.said_end = Some(log_end);
+            let (topic, generation) = (Arc::clone(&partition.topic), partition.generation);
+            let event = Event::End { topic, partition: partition.number, generation, offset: log_end };
+            self.send(event);
+        }
     }
 
     /// The index of a message's partition; `None` if it is not ours (any more).
@@ -294,6 +324,7 @@ impl Poll {
             self.native.seek(&list, ANSWER_TIMEOUT)?;
             partition.seeking = None;
             partition.next_offset = offset;
+            partition.said_end = None;
         }
         Ok(())
     }
@@ -338,6 +369,8 @@ impl Poll {
             building: Building::new(),
             next_offset: new.resume_at,
             seeking: None,
+            log_end: new.log_end,
+            said_end: None,
         };
         match self.partitions.iter_mut().find(|p| p.is_none()) {
             Some(free) => *free = Some(partition),

@@ -25,6 +25,8 @@ pub(super) enum Meaning {
 
 #[derive(Debug, Default)]
 pub(super) struct Reachable {
+    /// The configured addresses, for people.
+    brokers: String,
     /// `None` before the first contact.
     state: Option<bool>,
     /// Why the last connection failed: what "all brokers are down" itself does not say.
@@ -33,13 +35,17 @@ pub(super) struct Reachable {
 }
 
 impl Reachable {
+    pub fn new(brokers: &str) -> Self {
+        Reachable { brokers: brokers.into(), ..Reachable::default() }
+    }
+
     pub fn on_error(&mut self, err: RDKafkaRespErr, reason: &str) -> Meaning {
         use RDKafkaRespErr::*;
         let reason = plain_reason(reason);
         match err {
             RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN => {
-                let why = self.last_failure.clone().unwrap_or_else(|| reason.to_owned());
-                self.down(why)
+                // A connection that breaks brings this alone; what follows is only that it cannot be made again.
+                self.down(self.last_failure.clone().unwrap_or_else(|| "the connection was lost".into()))
             }
             RD_KAFKA_RESP_ERR__AUTHENTICATION | RD_KAFKA_RESP_ERR__SSL => {
                 self.last_failure = Some(reason.to_owned());
@@ -59,7 +65,7 @@ impl Reachable {
             return Meaning::Nothing;
         }
         self.state = Some(false);
-        Meaning::Unreachable(reason)
+        Meaning::Unreachable(format!("{}: {reason}", self.brokers))
     }
 
     /// A broker has answered. True if that is news.
@@ -73,9 +79,9 @@ impl Reachable {
         if self.state == Some(true) || self.last_probe.is_some_and(|at| at.elapsed() < PROBE_EVERY) {
             return false;
         }
-        let answered = native.client().fetch_metadata(Some(""), PROBE_TIMEOUT);
+        let answers = native.answers(PROBE_TIMEOUT);
         self.last_probe = Some(Instant::now());
-        answered.is_ok()
+        answers
     }
 }
 
@@ -86,17 +92,20 @@ mod tests {
 
     #[test]
     fn each_change_is_said_once_and_with_the_reason_of_the_last_failure() {
-        let mut reachable = Reachable::default();
+        let mut reachable = Reachable::new("kafka:9092");
         assert!(reachable.answered() && !reachable.answered());
         let refused = "127.0.0.1:9092/1: Connect failed: Connection refused (after 0ms in state CONNECT)";
         assert_eq!(reachable.on_error(RD_KAFKA_RESP_ERR__TRANSPORT, refused), Meaning::Nothing);
         let down = reachable.on_error(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down");
-        assert_eq!(down, Meaning::Unreachable("127.0.0.1:9092/1: Connect failed: Connection refused".into()));
+        assert_eq!(
+            down,
+            Meaning::Unreachable("kafka:9092: 127.0.0.1:9092/1: Connect failed: Connection refused".into())
+        );
         assert_eq!(reachable.on_error(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down"), Meaning::Nothing);
         assert!(reachable.answered());
         assert_eq!(
             reachable.on_error(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down"),
-            Meaning::Unreachable("1/1 brokers are down".into())
+            Meaning::Unreachable("kafka:9092: the connection was lost".into())
         );
     }
 }
