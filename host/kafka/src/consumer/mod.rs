@@ -7,7 +7,9 @@ mod building;
 mod gate;
 mod native;
 mod poll;
+mod properties;
 mod reachable;
+mod rebalance;
 mod start;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,7 +170,7 @@ pub struct Handle {
 /// A property that librdkafka refuses.
 pub fn spawn(config: ConsumerConfig, resume: Resume, events: Sender<Event>) -> Result<Handle> {
     config.connection.validate()?;
-    let native = Native::new(&poll::client_config(&config))?;
+    let native = Native::new(&properties::client_config(&config))?;
     native.subscribe(&config.topics)?;
     let shared = Arc::new(Shared::default());
     let (commands, receiver) = crossbeam_channel::bounded(poll::COMMANDS);

@@ -5,16 +5,16 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::building::Building;
 use super::gate::Gate;
 use super::native::{Messages, Native, Rebalance, describe};
 use super::reachable::{Meaning, Reachable};
-use super::{ANSWER_TIMEOUT, Assigned, Command, ConsumerConfig, Event, Owned, Resume, Shared, start};
+use super::{ANSWER_TIMEOUT, Command, ConsumerConfig, Event, Resume, Shared};
 use crate::error::{KafkaError, Result};
 use crate::log::Repeats;
 
@@ -33,70 +33,40 @@ const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// A rebalance or a seek that failed is tried again after so long.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// librdkafka's properties for a consumer.
-pub(super) fn client_config(config: &ConsumerConfig) -> ClientConfig {
-    let mut client = config.connection.client([
-        // Moves only the partitions that must move; the rest goes on.
-        ("partition.assignment.strategy", "cooperative-sticky"),
-        ("isolation.level", "read_committed"),
-        // A killed process is missed after 10 s, not 45.
-        ("session.timeout.ms", "10000"),
-        ("heartbeat.interval.ms", "2000"),
-        // Starts are always given; this is for a position that retention overtook while it was read.
-        ("auto.offset.reset", "earliest"),
-        // With its default of 1000 any consumer that does work stalls.
-        ("fetch.queue.backoff.ms", "5"),
-        // How long a broker holds an empty answer: also how long a seek or a resumed partition can wait behind it.
-        ("fetch.wait.max.ms", "50"),
-        ("fetch.message.max.bytes", "1048576"),
-        // What librdkafka prefetches: a message costs it some 300 bytes beside its own, so both are bounded.
-        ("queued.min.messages", "20000"),
-        ("queued.max.messages.kbytes", "8192"),
-        ("topic.metadata.refresh.interval.ms", "30000"),
-        ("allow.auto.create.topics", "false"),
-        ("statistics.interval.ms", "0"),
-    ]);
-    client.set("group.id", &config.group);
-    client.set("enable.auto.commit", "false");
-    client.set("enable.auto.offset.store", "false");
-    client.set("enable.partition.eof", "false");
-    client
-}
-
 /// A partition that is ours.
-struct Partition {
-    topic: Arc<str>,
-    number: i32,
-    generation: u64,
-    gate: Arc<Gate>,
-    building: Building,
+pub(super) struct Partition {
+    pub(super) topic: Arc<str>,
+    pub(super) number: i32,
+    pub(super) generation: u64,
+    pub(super) gate: Arc<Gate>,
+    pub(super) building: Building,
     /// The lowest offset that may come next; librdkafka may repeat after a pause.
-    next_offset: i64,
+    pub(super) next_offset: i64,
     /// A seek that is not done yet: what comes until then is from the old position.
-    seeking: Option<i64>,
+    pub(super) seeking: Option<i64>,
     /// The log's end when it was assigned: the first fetch tells a newer one.
-    log_end: i64,
+    pub(super) log_end: i64,
     /// The end that the receiver was told last.
-    said_end: Option<i64>,
+    pub(super) said_end: Option<i64>,
 }
 
 pub(super) struct Poll {
-    config: ConsumerConfig,
-    resume: Resume,
-    events: Sender<Event>,
-    native: Arc<Native>,
-    shared: Arc<Shared>,
-    commands: Receiver<Command>,
-    partitions: Vec<Option<Partition>>,
+    pub(super) config: ConsumerConfig,
+    pub(super) resume: Resume,
+    pub(super) events: Sender<Event>,
+    pub(super) native: Arc<Native>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) commands: Receiver<Command>,
+    pub(super) partitions: Vec<Option<Partition>>,
     /// From librdkafka's topic handle and the partition to the index in `partitions`.
-    known: HashMap<(usize, i32), Option<usize>>,
+    pub(super) known: HashMap<(usize, i32), Option<usize>>,
     /// What the channel did not take, in order.
-    stash: VecDeque<Event>,
-    rebalance: Option<Rebalance>,
-    retry_at: Option<Instant>,
-    reachable: Reachable,
-    problems: Repeats,
-    stopping: bool,
+    pub(super) stash: VecDeque<Event>,
+    pub(super) rebalance: Option<Rebalance>,
+    pub(super) retry_at: Option<Instant>,
+    pub(super) reachable: Reachable,
+    pub(super) problems: Repeats,
+    pub(super) stopping: bool,
 }
 
 impl Poll {
@@ -232,7 +202,7 @@ impl Poll {
         index
     }
 
-    fn index(&self, topic: &str, number: i32) -> Option<usize> {
+    pub(super) fn index(&self, topic: &str, number: i32) -> Option<usize> {
         self.partitions.iter().position(|p| p.as_ref().is_some_and(|p| p.number == number && *p.topic == *topic))
     }
 
@@ -329,109 +299,6 @@ impl Poll {
         Ok(())
     }
 
-    fn rebalance(&mut self) -> Result<()> {
-        while let Some(rebalance) = self.rebalance.take().or_else(|| self.native.take_rebalance()) {
-            self.known.clear();
-            if !rebalance.assign {
-                self.revoke(&rebalance.partitions)?;
-            } else if let Err(error) = self.assign(&rebalance.partitions) {
-                self.rebalance = Some(rebalance);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn assign(&mut self, partitions: &[(String, i32)]) -> Result<()> {
-        let mut assigned = start::positions(&self.native, &self.config, &self.resume, partitions)?;
-        let mut list = TopicPartitionList::new();
-        for Assigned { topic, partition, resume_at, .. } in &assigned {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*resume_at))
-                .map_err(|e| KafkaError::request("assigning", e))?;
-        }
-        self.native.assign(&list)?;
-        for new in &mut assigned {
-            new.generation = self.shared.next_generation();
-            self.own(new);
-        }
-        self.publish_owned();
-        self.answered();
-        self.send(Event::Assigned { partitions: assigned });
-        Ok(())
-    }
-
-    fn own(&mut self, new: &Assigned) {
-        let partition = Partition {
-            topic: Arc::clone(&new.topic),
-            number: new.partition,
-            generation: new.generation,
-            gate: Gate::new(self.config.max_queue_bytes_per_partition, &self.native),
-            building: Building::new(),
-            next_offset: new.resume_at,
-            seeking: None,
-            log_end: new.log_end,
-            said_end: None,
-        };
-        match self.partitions.iter_mut().find(|p| p.is_none()) {
-            Some(free) => *free = Some(partition),
-            None => self.partitions.push(Some(partition)),
-        }
-    }
-
-    fn revoke(&mut self, partitions: &[(String, i32)]) -> Result<()> {
-        let lost = self.native.assignment_lost();
-        let mut list = TopicPartitionList::new();
-        let mut revoked = Vec::new();
-        for (topic, number) in partitions {
-            list.add_partition(topic, *number);
-            if let Some(partition) = self.index(topic, *number).and_then(|i| self.partitions[i].take()) {
-                partition.gate.set_paused(false);
-                revoked.push((partition.topic, *number));
-            }
-        }
-        self.forget_queued(&revoked);
-        self.publish_owned();
-        if !revoked.is_empty() && !self.stopping {
-            let (done, wait) = crossbeam_channel::bounded(1);
-            self.stash.push_back(Event::Revoked { partitions: revoked, done, lost });
-            self.wait_until_done(&wait);
-        }
-        self.native.unassign(&list)
-    }
-
-    /// Waits until the receiver has stopped with the revoked partitions, or the time for it is over.
-    fn wait_until_done(&mut self, done: &Receiver<()>) {
-        let deadline = Instant::now() + self.config.revoke_timeout;
-        while let Some(event) = self.stash.pop_front() {
-            let Err(refused) = self.events.send_deadline(event, deadline) else { continue };
-            // The rest stays in order behind it; the receiver learns of the revocation late.
-            self.stash.push_front(refused.into_inner());
-            tracing::warn!("a rebalance went on without an answer: the queue of events stayed full");
-            return;
-        }
-        if done.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!(after = ?self.config.revoke_timeout, "a rebalance went on before the partitions were given up");
-        }
-    }
-
-    /// Drops records of `partitions` that were not handed over.
-    fn forget_queued(&mut self, partitions: &[(Arc<str>, i32)]) {
-        let of = |topic: &Arc<str>, number: i32| partitions.iter().any(|(t, n)| *n == number && t == topic);
-        self.stash.retain(|event| match event {
-            Event::Records { topic, partition, .. } | Event::End { topic, partition, .. } => !of(topic, *partition),
-            _ => true,
-        });
-        for partition in self.partitions.iter_mut().flatten().filter(|p| of(&p.topic, p.number)) {
-            partition.building.clear();
-        }
-    }
-
-    fn publish_owned(&self) {
-        let owned =
-            |p: &Partition| Owned { topic: Arc::clone(&p.topic), partition: p.number, gate: Arc::clone(&p.gate) };
-        *self.shared.owned() = self.partitions.iter().flatten().map(owned).collect();
-    }
-
     fn errors(&mut self) {
         for (err, reason) in self.native.take_errors() {
             self.on_error(err, &reason);
@@ -450,24 +317,24 @@ impl Poll {
         }
     }
 
-    fn problem(&mut self, reason: String) {
+    pub(super) fn problem(&mut self, reason: String) {
         if self.problems.is_new(&reason) {
             self.send(Event::Problem { reason });
         }
     }
 
-    fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         if self.reachable.answered() {
             self.send(Event::Broker { reachable: true, reason: String::new() });
         }
     }
 
-    fn send(&mut self, event: Event) {
+    pub(super) fn send(&mut self, event: Event) {
         self.stash.push_back(event);
         self.send_stash();
     }
 
-    fn send_stash(&mut self) {
+    pub(super) fn send_stash(&mut self) {
         while let Some(event) = self.stash.pop_front() {
             match self.events.try_send(event) {
                 Ok(()) => {}
