@@ -239,6 +239,10 @@ fn time_text(text: &str) -> Value {
     if plain && let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return i64::try_from(timestamp.as_nanosecond()).map_or(Value::Mistyped, Value::Integer);
     }
+    let numeric = text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && text.trim_ascii() == text;
+    if numeric && serde_json::from_str::<&RawValue>(text).is_ok() {
+        return time(text);
+    }
     if text.is_empty() || text.bytes().any(|b| b.is_ascii_alphabetic() && b != b'T' && b != b'Z') {
         return Value::Mistyped;
     }
