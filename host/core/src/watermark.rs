@@ -39,7 +39,7 @@ impl Watermark {
         let start = *self;
         let latest = times.iter().copied().max().unwrap_or(BEGINNING);
         self.running_max = self.running_max.max(latest);
-        Progress { times, start, after: self.current() }
+        Progress { times, start, after: self.current(), mark: (start.running_max, start.floor) }
     }
 
     /// Lifts the watermark without an event: a quiet partition follows the clock, and the end of a bounded run is
@@ -61,6 +61,8 @@ pub struct Progress<'a> {
     times: &'a [Nanos],
     start: Watermark,
     after: Nanos,
+    /// What a low mark says of the watermark before the batch.
+    mark: (Nanos, Nanos),
 }
 
 impl<'a> Progress<'a> {
@@ -74,14 +76,20 @@ impl<'a> Progress<'a> {
         self.after
     }
 
-    /// The running maximum before the batch, as a [`LowMark`](crate::window::LowMark) keeps it.
-    pub fn running_max_before(&self) -> Nanos {
-        self.start.running_max
+    /// For a route with event time of its own: low marks keep what the source's watermark was, since it is the source that a
+    /// replay repeats.
+    pub fn marked_by(self, source: &Progress<'_>) -> Self {
+        Progress { mark: source.mark, ..self }
     }
 
-    /// The floor during the batch.
+    /// The running maximum before the batch, as a [`LowMark`](crate::window::LowMark) keeps it.
+    pub fn running_max_before(&self) -> Nanos {
+        self.mark.0
+    }
+
+    /// The floor during the batch, as a [`LowMark`](crate::window::LowMark) keeps it.
     pub fn floor(&self) -> Nanos {
-        self.start.floor
+        self.mark.1
     }
 
     /// The watermark that judges source row `row`: that of all rows before it. Walks from the batch's start; for many rows use
@@ -129,6 +137,17 @@ mod tests {
         assert_eq!(progress.before(), BEGINNING);
         assert_eq!((0..5).map(|row| progress.at(row)).collect::<Vec<_>>(), [BEGINNING, 5, 5, 25, 25]);
         assert_eq!((progress.after(), watermark.current(), watermark.running_max()), (25, 25, 30));
+    }
+
+    #[test]
+    fn a_route_with_its_own_time_is_judged_by_it_but_marked_by_its_source() {
+        let (mut source, mut own) = (Watermark::new(5), Watermark::new(5));
+        source.observe(&[100]);
+        own.observe(&[1000]);
+        source.raise(97);
+        let progress = own.observe(&[1010]).marked_by(&source.observe(&[110]));
+        assert_eq!((progress.before(), progress.after()), (995, 1005));
+        assert_eq!((progress.running_max_before(), progress.floor()), (100, 97));
     }
 
     #[test]

@@ -81,7 +81,10 @@ impl Panes {
     }
 
     pub fn absorb<S: States>(&mut self, delta: &PaneDelta, states: &mut S) -> Result<(), S::Error> {
-        let Some(place) = self.still_open(delta) else { return Ok(()) };
+        let Some(place) = self.still_open(delta) else {
+            self.lost += delta.states.len() as u64;
+            return Ok(());
+        };
         let slots: Vec<u32> = (0..delta.states.len()).map(|_| self.slots.take()).collect();
         states.restore(&slots, &delta.states)?;
         let keys: Vec<&Strings> = delta.keys.iter().collect();
@@ -116,8 +119,8 @@ impl Panes {
         self.slots.settle(states)
     }
 
-    /// Where a delta goes. Only a replay brings one for a cell that is closed: then it goes where that cell's states have gone,
-    /// or nowhere if all its windows are closed.
+    /// Where a delta goes. One for a cell that is closed (from a replay, or a partition that was not waited for) goes where that
+    /// cell's states have gone, or nowhere if all its windows are closed.
     fn still_open(&self, delta: &PaneDelta) -> Option<Place> {
         let time = delta.pane.start;
         (delta.level..self.grid.levels()).find_map(|level| {

@@ -118,6 +118,7 @@ impl Panes {
             self.fire_at(self.due, states)?;
             self.close_at(self.due, states)?;
             self.join_delayed(self.due, states)?;
+            self.slots.settle_much(states)?;
             if self.is_empty() {
                 break;
             }

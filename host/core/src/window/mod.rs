@@ -26,6 +26,8 @@ mod panes;
 mod sessions;
 mod slots;
 mod stacks;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 pub use error::{EMIT_SLOTS, FORGET_SLOTS, MAX_OPEN_PANES, MAX_PANES_A_WINDOW, MAX_SLOTS, MERGE_PAIRS, WindowError};
@@ -236,7 +238,17 @@ impl Windower {
         }
     }
 
-    /// Receiver: takes in what a partition has drained.
+    /// Receiver: how many states came when all their windows had closed, and were dropped. A replay brings such; else they are of
+    /// a partition that [`Windower::advance`] had not waited for.
+    pub fn lost(&self) -> u64 {
+        match &self.kind {
+            Kind::Panes(panes) => panes.lost,
+            Kind::Sessions(_) => 0,
+        }
+    }
+
+    /// Receiver: takes in what a partition has drained. Call [`Windower::advance`] after it even if the watermark stands still:
+    /// it makes the corrections.
     pub fn absorb<S: States>(&mut self, delta: &PaneDelta, states: &mut S) -> Result<(), S::Error> {
         match &mut self.kind {
             Kind::Panes(panes) => panes.absorb(delta, states),

@@ -90,6 +90,8 @@ pub(super) struct Panes {
     pub due: Nanos,
     /// Marks of panes that were drained into the exchange, and when it closes them.
     pub drained: Vec<(Nanos, MarkId)>,
+    /// States that came through the exchange after all their windows had closed.
+    pub lost: u64,
     pub gather: Gather,
     spare: Vec<SlotTable>,
     assignment: Assignment,
@@ -110,6 +112,7 @@ impl Panes {
             watermark: BEGINNING,
             due: END,
             drained: Vec::new(),
+            lost: 0,
             gather: Gather::default(),
             spare: Vec::new(),
             assignment: Assignment::default(),

@@ -342,6 +342,11 @@ impl Sessions {
     pub fn slots(&self) -> usize {
         self.slots.used()
     }
+
+    #[cfg(test)]
+    pub fn key_ids(&self) -> usize {
+        self.keys.ids()
+    }
 }
 
 #[inline]

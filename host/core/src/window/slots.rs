@@ -54,6 +54,11 @@ impl SlotPool {
         Ok(())
     }
 
+    /// Runs all that is queued once there is much to forget, so that a long way does not pile up slots.
+    pub fn settle_much<S: States>(&mut self, states: &mut S) -> Result<(), S::Error> {
+        if self.forgotten.len() >= FORGET_SLOTS { self.settle(states) } else { Ok(()) }
+    }
+
     /// Runs all that is queued.
     pub fn settle<S: States>(&mut self, states: &mut S) -> Result<(), S::Error> {
         self.run_merges(states)?;
