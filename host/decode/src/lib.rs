@@ -22,6 +22,7 @@ mod template;
 mod text;
 mod time_format;
 mod token;
+mod values;
 mod wide;
 
 pub use decoder::{Decoded, Decoder, Mistyped, Refused};

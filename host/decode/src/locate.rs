@@ -6,8 +6,9 @@ use crate::convert::BLOCK_ROWS;
 use crate::path::Segment;
 use crate::scan::Scanner;
 use crate::slow::{self, MAX_PAYLOAD_BYTES, Refusal};
-use crate::template::{Learned, Lesson, Padded, Shapes};
+use crate::template::{Learned, Lesson, Shapes};
 use crate::token::{Token, TokenRow};
+use crate::values::Padded;
 use crate::wide::{Portable, Wide};
 
 /// Documents between two resets of the guesses that shapes make.
