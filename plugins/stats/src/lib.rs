@@ -61,6 +61,18 @@ pub struct Stats {
 }
 
 impl Stats {
+    #[inline(always)]
+    fn take(&mut self, value: f64) {
+        self.count += 1;
+        self.add_to_sum(value);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        // Welford.
+        let distance = value - self.mean;
+        self.mean += distance / self.count as f64;
+        self.squares += distance * (value - self.mean);
+    }
+
     /// Neumaier's sum: the same for every order of the rows, but for the last digit.
     fn add_to_sum(&mut self, value: f64) {
         let sum = self.sum + value;
@@ -108,15 +120,9 @@ impl Aggregator for Stats {
 
     #[inline(always)]
     fn add(&mut self, event: Dynamic<'_>, _: &Config) -> Result<(), Reject> {
-        let Some(value) = event.float(0) else { return Ok(()) };
-        self.count += 1;
-        self.add_to_sum(value);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        // Welford.
-        let distance = value - self.mean;
-        self.mean += distance / self.count as f64;
-        self.squares += distance * (value - self.mean);
+        if let Some(value) = event.float(0) {
+            self.take(value);
+        }
         Ok(())
     }
 
@@ -146,7 +152,61 @@ wasmill_sdk::aggregator!(Stats);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, Strategy, any, prop, proptest};
+
     use super::*;
+
+    fn float(state: &Stats, statistic: Statistic) -> Option<f64> {
+        match state.value(statistic) {
+            Cell::Float(value) => Some(value),
+            Cell::Null => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The definitions, in two passes over all values.
+    fn model(values: &[f64]) -> [Option<f64>; 5] {
+        let count = values.len() as f64;
+        let sum: f64 = values.iter().sum();
+        let squares: f64 = values.iter().map(|value| (value - sum / count).powi(2)).sum();
+        let some = |value| (!values.is_empty()).then_some(value);
+        [
+            some(sum).or(Some(0.0)),
+            values.iter().copied().reduce(f64::min),
+            values.iter().copied().reduce(f64::max),
+            some(sum / count),
+            (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn any_parts_merged_in_any_order_give_what_the_definitions_give(
+            values in prop::collection::vec((-1e6..1e6f64).prop_map(|value| value + 1e4), 0..60),
+            parts in prop::collection::vec(any::<u8>(), 60),
+            order in prop::collection::vec(any::<u8>(), 4),
+        ) {
+            use Statistic::{Max, Mean, Min, Stddev, Sum};
+            let config = Config { field: String::new(), outputs: Statistic::all(), missing: Missing::Reject };
+            let mut states: Vec<Stats> = (0..4).map(|_| Stats::empty(&config)).collect();
+            for (value, part) in values.iter().zip(&parts) {
+                states[usize::from(part % 4)].take(*value);
+            }
+            while states.len() > 1 {
+                let other = states.swap_remove(usize::from(order[states.len() - 1]) % states.len());
+                states[0].merge(&other);
+            }
+            let found = [Sum, Min, Max, Mean, Stddev].map(|statistic| float(&states[0], statistic));
+            for (found, expected) in found.iter().zip(model(&values)) {
+                match (found, expected) {
+                    (Some(found), Some(expected)) => assert!((found - expected).abs() <= 1e-6, "{found} {expected}"),
+                    (found, expected) => assert_eq!(*found, expected),
+                }
+            }
+            assert_eq!(states[0].count, values.len() as u64);
+        }
+    }
 
     #[test]
     fn the_chosen_outputs_come_in_their_order() {

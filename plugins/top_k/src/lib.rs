@@ -148,6 +148,8 @@ wasmill_sdk::aggregator!(TopK);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop, proptest};
+
     use super::*;
 
     #[test]
@@ -174,25 +176,31 @@ mod tests {
         test.laws();
     }
 
-    #[test]
-    fn frequent_items_survive_the_pruning_of_rare_ones_with_a_bounded_error() {
-        let (capacity, rows) = (40, 4000);
-        let mut test = testing::aggregator::<TopK>(json!({"item": "x", "k": 2, "capacity": capacity}));
-        for n in 0..rows {
-            let item = if n % 4 == 0 {
-                "often".to_owned()
-            } else if n % 7 == 0 {
-                "less".to_owned()
-            } else {
-                format!("{n}")
-            };
-            test.add(json!({"x": item}));
-        }
-        let exact = [("often", 1000), ("less", (0..rows).filter(|n| n % 4 != 0 && n % 7 == 0).count() as i64)];
-        for (row, (item, count)) in test.emit().iter().zip(exact) {
-            assert_eq!(row["item"], item);
-            let error = row["count"].as_i64().unwrap() - count;
-            assert!((0..=2 * rows / capacity).contains(&error), "{row}, exactly {count}");
+    proptest! {
+        #[test]
+        fn weights_are_exact_up_to_the_capacity_and_beyond_it_too_great_by_a_bounded_share(
+            rows in prop::collection::vec((0..120u32, 1..9u32, 0..3usize), 0..2000),
+            capacity in 4..200usize,
+        ) {
+            // Squares make few items frequent and most rare.
+            let rows = rows.into_iter().map(|(n, weight, part)| (format!("{}", n * n / 120), f64::from(weight), part));
+            let mut exact = HashMap::<String, f64>::new();
+            let mut states: Vec<TopK> = (0..3).map(|_| TopK { capacity, weights: HashMap::new(), taken: 0.0 }).collect();
+            for (item, weight, part) in rows {
+                states[part].add_weight(&item, weight);
+                *exact.entry(item).or_insert(0.0) += weight;
+            }
+            let (two, one) = (states.remove(2), states.remove(1));
+            let mut all = states.remove(0);
+            all.merge(&two);
+            all.merge(&one);
+            let bound = if exact.len() <= capacity { 0.0 } else { 2.0 * exact.values().sum::<f64>() / capacity as f64 };
+            assert!(all.weights.len() <= capacity);
+            for (item, exact) in exact {
+                let found = all.weights.get(&item).map_or(0.0, |weight| weight + all.taken);
+                let kept = found >= exact && found <= exact + bound;
+                assert!(kept || found == 0.0 && exact <= bound, "{item}: {found}, exactly {exact}, bound {bound}");
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ pub fn texts(values: &[&str]) -> Vec<OwnedColumn> {
 
 /// What lies at a path: `data.amount`, `items[*].price`, `"a.b".c`, or the literal key of a record's field, `@time`.
 fn find(event: &Value, path: &str) -> Option<Value> {
-    if path == "@value" || path.starts_with('@') {
+    if path.starts_with('@') {
         return event.get(path).cloned();
     }
     let mut found = vec![event.clone()];
