@@ -4,19 +4,18 @@
 //! never be repaired: a repaired value would be another point, perhaps one that exists. Such rows are refused instead.
 
 mod escape;
-mod members;
 
 use std::io::Write;
 
 use crate::base64::append_base64;
 use crate::batch::{Column, Values};
+use crate::members::{Scalar, members};
 use crate::row_json;
 use crate::rows::{RowColumn, RowSchema, Rows};
 use crate::schema::Kind;
 use crate::time::Nanos;
 pub use escape::{Part, check_name};
 use escape::{TagValue, append_key, append_measurement, append_quoted, check_tag_value, reads_as_one_line};
-use members::Scalar;
 
 /// The times that InfluxDB can hold: its storage keeps the outermost nanoseconds for itself.
 const TIMES: std::ops::RangeInclusive<Nanos> = Nanos::MIN + 2..=Nanos::MAX - 1;
@@ -150,7 +149,7 @@ impl LineEncoder {
             match &column.values {
                 _ if !column.is_valid(row) => {}
                 Values::Texts(texts) if tag.kind == Kind::Json => {
-                    for (name, value) in members::members(&tag.name, texts.get(row)) {
+                    for (name, value) in members(&tag.name, texts.get(row)) {
                         if let Err(why) = check_name(Part::TagKey, &name) {
                             verdict = Err(why);
                         }
@@ -184,7 +183,7 @@ impl LineEncoder {
                 _ if !column.is_valid(row) => {}
                 Values::Floats(values) if !values[row].is_finite() => line.not_finite += 1,
                 Values::Texts(texts) if field.kind == Kind::Json => {
-                    for (name, value) in members::members(&field.name, texts.get(row)) {
+                    for (name, value) in members(&field.name, texts.get(row)) {
                         if let Err(why) = check_name(Part::FieldKey, &name) {
                             line.refused = Some(why);
                         }
@@ -286,7 +285,7 @@ fn judge(verdict: &mut Result<TagValue, String>, name: &str, value: &[u8]) {
 }
 
 /// A tag's value before it is escaped. Timestamps are nanoseconds, bytes are base64, arrays are JSON.
-fn append_plain(column: &Column, kind: Kind, row: usize, out: &mut Vec<u8>) {
+pub(crate) fn append_plain(column: &Column, kind: Kind, row: usize, out: &mut Vec<u8>) {
     match &column.values {
         Values::Booleans(v) => append_boolean(v[row] != 0, out),
         Values::Integers(v) => out.extend_from_slice(itoa::Buffer::new().format(v[row]).as_bytes()),

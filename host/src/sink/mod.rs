@@ -7,6 +7,7 @@
 mod backoff;
 mod inbox;
 pub mod influx;
+pub mod local;
 mod null;
 pub mod stdout;
 
@@ -32,6 +33,7 @@ pub type DeadLetterSender = mpsc::Sender<DeadLetterDelivery>;
 #[derive(Clone, Debug)]
 pub enum SinkConfig {
     Influx(influx::InfluxConfig),
+    Local(local::LocalConfig),
     Stdout(stdout::Format),
     /// Acknowledges everything and keeps nothing: for benchmarks.
     Null,
@@ -42,6 +44,7 @@ impl SinkConfig {
     pub fn kind(&self) -> &'static str {
         match self {
             SinkConfig::Influx(_) => "influxdb",
+            SinkConfig::Local(_) => "local",
             SinkConfig::Stdout(_) => "stdout",
             SinkConfig::Null => "null",
         }
@@ -64,6 +67,8 @@ pub struct SinkHandle {
     /// Lanes use `blocking_send`. `sender.closed()` resolves when the sink has ended: only [`SinkHandle::drain`] ends it, except
     /// that a stdout sink ends when nobody reads it any more.
     pub sender: mpsc::Sender<Delivery>,
+    /// What a local sink keeps, for those who ask.
+    pub store: Option<local::LocalStore>,
     figures: Arc<SinkFigures>,
     drain: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -111,10 +116,16 @@ pub fn start(
     let (drain, draining) = watch::channel(false);
     let inbox = Inbox::new(receiver, draining, Arc::clone(&figures));
     let refuse = |reason| SinkError { sink: name.to_string(), reason };
+    let mut store = None;
     let task = match config {
         SinkConfig::Influx(config) => {
             let sink = influx::InfluxSink::new(name, config, Arc::clone(&figures), dead_letters).map_err(refuse)?;
             runtime.spawn(sink.run(inbox))
+        }
+        SinkConfig::Local(config) => {
+            let writer = local::Writer::new(config);
+            store = Some(writer.store());
+            runtime.spawn(local::run(name.to_string(), writer, inbox, Arc::clone(&figures)))
         }
         SinkConfig::Stdout(format) => {
             let figures = Arc::clone(&figures);
@@ -122,7 +133,7 @@ pub fn start(
         }
         SinkConfig::Null => runtime.spawn(null::run(inbox, Arc::clone(&figures))),
     };
-    Ok(SinkHandle { name: name.to_string(), sender, figures, drain, task })
+    Ok(SinkHandle { name: name.to_string(), sender, store, figures, drain, task })
 }
 
 /// Asks once whether the sink can be written to now, creating what the configuration says to create.
@@ -133,6 +144,7 @@ pub async fn check(name: &str, config: &SinkConfig) -> Result<(), SinkError> {
     let refuse = |reason| SinkError { sink: name.to_string(), reason };
     match config {
         SinkConfig::Influx(config) => influx::check(config).await.map_err(refuse),
+        SinkConfig::Local(config) => local::check(config.clone()).await.map_err(refuse),
         SinkConfig::Stdout(_) | SinkConfig::Null => Ok(()),
     }
 }

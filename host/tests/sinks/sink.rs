@@ -1,7 +1,7 @@
-//! A sink under test, and rows for it.
+//! A sink under test.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -9,11 +9,8 @@ use wasmill::delivery::{DeadLetterDelivery, Delivery, Epoch, SinkTarget};
 use wasmill::figures::SinkFigures;
 use wasmill::sink::influx::InfluxConfig;
 use wasmill::sink::{self, SinkConfig, SinkHandle};
-use wasmill_core::batch::{Column, Strings, Values};
 use wasmill_core::config::Secret;
-use wasmill_core::rows::{RowColumn, RowSchema, Rows};
-use wasmill_core::schema::{Kind, Role};
-use wasmill_core::time::Nanos;
+use wasmill_core::rows::Rows;
 use wasmill_testkit::influx::InfluxServer;
 
 /// No test waits longer for anything.
@@ -26,7 +23,7 @@ pub struct Sink {
     pub epoch: Arc<Epoch>,
 }
 
-pub fn config(server: &InfluxServer) -> InfluxConfig {
+pub fn influx(server: &InfluxServer) -> InfluxConfig {
     InfluxConfig {
         url: server.url(),
         org: server.org.clone(),
@@ -38,10 +35,9 @@ pub fn config(server: &InfluxServer) -> InfluxConfig {
 }
 
 impl Sink {
-    pub fn start(config: InfluxConfig) -> Self {
+    pub fn start(config: SinkConfig) -> Self {
         let figures = Arc::new(SinkFigures::default());
         let (dead_letters, letters) = mpsc::channel(100_000);
-        let config = SinkConfig::Influx(config);
         let handle = sink::start("charts", config, Arc::clone(&figures), dead_letters, &Handle::current()).unwrap();
         Sink { handle, figures, letters, epoch: Epoch::new(1) }
     }
@@ -75,35 +71,10 @@ impl Sink {
     }
 }
 
-/// A column by name and kind.
-pub struct Part {
-    pub column: RowColumn,
-    pub values: Column,
-}
-
-pub fn texts(name: &str, kind: Kind, role: Role, values: &[&str]) -> Part {
-    let mut strings = Strings::default();
-    values.iter().for_each(|v| strings.push(v.as_bytes()));
-    part(name, kind, role, Values::Texts(strings))
-}
-
-pub fn part(name: &str, kind: Kind, role: Role, values: Values) -> Part {
-    let column = RowColumn { name: name.to_string(), kind, role, unit: String::new() };
-    Part { column, values: Column::new(values) }
-}
-
-/// Rows and their target: tags and fields as the roles say.
-pub fn rows(measurement: &str, times: Vec<Nanos>, parts: Vec<Part>) -> (Rows, SinkTarget) {
-    let with_role = |role| parts.iter().enumerate().filter(|(_, p)| p.column.role == role).map(|(i, _)| i).collect();
-    let target = SinkTarget {
-        source: "events".to_string(),
-        route: "route".to_string(),
-        measurement: measurement.to_string(),
-        tags: with_role(Role::Tag),
-        fields: with_role(Role::Field),
-        key: Vec::new(),
-    };
-    let (columns, values): (Vec<_>, Vec<_>) = parts.into_iter().map(|p| (p.column, p.values)).unzip();
-    let schema = Arc::new(RowSchema { route: "route".to_string(), columns });
-    (Rows { schema, times, columns: values }, target)
+pub async fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < PATIENCE, "did not happen: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use wasmill::sink::SinkConfig;
 use wasmill_core::batch::{Column, Strings, Values};
 use wasmill_core::schema::{Kind, Role};
 use wasmill_testkit::influx::InfluxServer;
 
-use crate::sink::{Part, Sink, config, part, rows, texts};
+use crate::rows::{Part, part, rows, texts};
+use crate::sink::{Sink, influx};
 
 const START: i64 = 1_700_000_000_000_000_000;
 
@@ -81,7 +83,7 @@ async fn read_with_flux(server: &InfluxServer) -> Seen {
 async fn hostile_names_and_values_read_back_as_they_were_or_are_dead_letters() {
     const CASES: usize = 400;
     let server = InfluxServer::start().await;
-    let mut sink = Sink::start(config(&server));
+    let mut sink = Sink::start(SinkConfig::Influx(influx(&server)));
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let (mut expected, mut time) = (Seen::new(), START);
@@ -145,7 +147,7 @@ async fn hostile_names_and_values_read_back_as_they_were_or_are_dead_letters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_value_reads_back_with_its_type() {
     let server = InfluxServer::start().await;
-    let sink = Sink::start(config(&server));
+    let sink = Sink::start(SinkConfig::Influx(influx(&server)));
     let floats = [0.1, -0.0, f64::MAX, 5e-324, 1e16, f64::NAN];
     let integers = [0, -1, i64::MAX, i64::MIN, 1 << 53, 7];
     let mut blobs = Strings::default();
@@ -197,7 +199,7 @@ async fn every_kind_of_value_reads_back_with_its_type() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_rows_of_one_point_the_last_wins_also_within_one_batch() {
     let server = InfluxServer::start().await;
-    let sink = Sink::start(config(&server));
+    let sink = Sink::start(SinkConfig::Influx(influx(&server)));
     for value in 0..50 {
         let parts = vec![
             texts("key", Kind::Text, Role::Tag, &["a", "a"]),
