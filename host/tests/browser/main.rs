@@ -11,9 +11,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wasmill::http::{Server, Site};
+use wasmill::http::{Server, Site, Token};
 use wasmill::status::health::{Health, Phase};
 
+/// With characters that an address must escape.
+const TOKEN: &str = "open sesame&%";
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 
 /// The browser's driver is fetched once, as the lock file says.
@@ -22,6 +24,12 @@ fn install_driver() {
         let npm = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(FOLDER).status();
         assert!(npm.expect("npm is missing: install Node 20 or later").success(), "npm ci failed in {FOLDER}");
     }
+}
+
+#[test]
+fn the_columns_of_a_chart_break_where_windows_are_missing() {
+    let node = Command::new("node").args(["--test", "series.mjs"]).current_dir(FOLDER).status();
+    assert!(node.expect("node is missing: install Node 20 or later").success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +42,7 @@ async fn the_page_draws_growing_charts_without_an_error_and_shows_hostile_text_a
     let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let url = format!("http://{}", server.address);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(server.run(Arc::new(site), None, async { drop(stopped.await) }));
+    let serving = tokio::spawn(server.run(Arc::new(site), Some(Token::new(TOKEN)), async { drop(stopped.await) }));
 
     let moving = Arc::new(AtomicBool::new(true));
     let mover = {
@@ -43,7 +51,7 @@ async fn the_page_draws_growing_charts_without_an_error_and_shows_hostile_text_a
     };
     let driver = tokio::task::spawn_blocking(move || {
         let mut node = Command::new("node");
-        node.arg(format!("{FOLDER}/page.mjs")).arg(url).args(["--text", synthetic::HOSTILE]).args(["--charts", "3"]);
+        node.arg(format!("{FOLDER}/page.mjs")).arg(url).args(["--text", synthetic::HOSTILE]).args(["--charts", "3", "--token", TOKEN]);
         if let Ok(folder) = std::env::var("WASMILL_SCREENSHOTS") {
             node.args(["--screenshots", &folder]);
         }

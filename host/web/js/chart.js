@@ -47,9 +47,9 @@ export class Chart {
     const option = (f) => h("option", { value: f.name });
     keyed(this.field, measurement.fields, (f) => f.name, option, (o, f) => text(o, f.name));
     if (measurement.fields.some((f) => f.name === chosen)) this.field.value = chosen;
-    this.field.disabled = measurement.fields.length < 2;
+    this.field.hidden = measurement.fields.length < 2;
     this.chosen = measurement.fields.find((f) => f.name === this.field.value);
-    text(this.caption, this.chosen ? this.chosen.unit || this.chosen.name : "");
+    text(this.caption, this.axis);
   }
 
   choose() {
@@ -57,6 +57,12 @@ export class Chart {
     this.chosen = undefined;
     this.describe(this.measurement);
     this.load();
+  }
+
+  /** What the numbers are: total (USD). */
+  get axis() {
+    if (!this.chosen) return "";
+    return this.chosen.unit ? `${this.chosen.name} (${this.chosen.unit})` : this.chosen.name;
   }
 
   /** Seconds between the points asked for; 0: as they are. */
@@ -103,11 +109,12 @@ export class Chart {
     const step = this.measurement.step_seconds ? Math.max(this.measurement.step_seconds, this.step) : null;
     const data = aligned(series, step);
     const drawn = JSON.stringify(series.map((s) => [s.slot, s.key]));
-    if (drawn !== this.drawn || !this.uplot) {
+    if (drawn !== this.drawn) {
       this.uplot?.destroy();
       this.drawn = drawn;
-      this.uplot = plot(this.where, series, data, () => [this.range.from(), this.range.to()], (at) => this.showAt(at));
-    } else {
+      const range = () => [this.range.from(), this.range.to()];
+      this.uplot = series.length ? plot(this.where, series, data, range, (at) => this.showAt(at)) : null;
+    } else if (this.uplot) {
       this.uplot.setData(data);
     }
     this.series = series;
@@ -138,8 +145,7 @@ export class Chart {
       text(number, compact(under));
     });
     const time = at === null ? null : this.uplot?.data[0][at];
-    const unit = this.chosen ? this.chosen.unit || this.chosen.name : "";
-    text(this.caption, time ? `${unit} at ${clock(time * 1000)}` : unit);
+    text(this.caption, time ? `${this.axis} at ${clock(time * 1000)}` : this.axis);
   }
 
   label(tags) {

@@ -47,15 +47,16 @@ function steps(route, plugins, speed) {
     const key = route.key.length ? `by ${route.key.join(", ")}` : "one group";
     list.push({
       key: "window", kind: route.window, name: key,
-      facts: [`${compact(f.late)} late`, `${compact(f.slots)} open`], bad: f.late > 0,
+      facts: [`${compact(f.late)} late`, `${compact(f.slots)} keys open`], bad: f.late > 0,
     });
     const closed = f.windows_on_time + f.windows_late;
     list.push({ key: "aggregate", kind: "aggregator", name: route.aggregate, facts: [`${compact(closed)} results`] });
   }
-  const names = route.sinks.map((s) => (s.measurement && s.measurement !== s.sink ? `${s.sink}: ${s.measurement}` : s.sink));
-  if (names.length) {
+  if (route.sinks.length) {
+    const measurements = [...new Set(route.sinks.map((s) => s.measurement).filter(Boolean))];
     list.push({
-      key: "sinks", kind: names.length > 1 ? "sinks" : "sink", name: names.join(", "),
+      key: "sinks", kind: `${route.sinks.length > 1 ? "sinks" : "sink"} · ${measurements.join(", ")}`,
+      name: [...new Set(route.sinks.map((s) => s.sink))].join(", "),
       facts: [perSecond(speed(route, "rows_out"), "out"), `${compact(f.rows_out)} rows`],
     });
   }

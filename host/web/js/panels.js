@@ -47,7 +47,9 @@ function noPartitions(pipeline) {
 
 function fillWatermark(td, p) {
   const at = p.watermark && Date.parse(p.watermark);
-  text(td, p.complete ? "complete" : at ? `${clock(at)}  −${seconds(p.watermark_delay_seconds)}` : "no event yet");
+  if (!td.firstElementChild) td.append(h("span"), h("span", { class: "behind" }));
+  text(td.firstChild, p.complete ? "complete" : at ? clock(at) : "no event yet");
+  text(td.lastChild, at ? `−${seconds(p.watermark_delay_seconds)}` : "");
   td.title = p.watermark ? `${day(at)} · ${p.watermark}` : "";
 }
 
@@ -68,7 +70,7 @@ const PARTITIONS = [
   { label: "Committed", number: true, cell: (p) => count(p.committed) },
   { label: "Lag", number: true, cell: (p) => count(p.lag) },
   { label: "Queued", number: true, cell: (p) => bytes(p.queued_bytes) },
-  { label: "Watermark", number: true, fill: fillWatermark },
+  { label: "Watermark", number: true, class: "wide", fill: fillWatermark },
   { label: "State", fill: fillPartitionState },
 ];
 
@@ -103,7 +105,7 @@ function fillFault(td, thing) {
 const PLUGINS = [
   { label: "Plugin", cell: (p) => p.name },
   { label: "Kind", cell: (p) => p.kind },
-  { label: "Release", fill: fillRelease },
+  { label: "Release", class: "wide", fill: fillRelease },
   { label: "Calls", number: true, cell: (p) => compact(p.calls) },
   { label: "Rows", number: true, cell: (p) => compact(p.rows) },
   { label: "Rows a call", number: true, cell: (p) => (p.calls ? compact(p.rows / p.calls) : "–") },
@@ -133,7 +135,7 @@ function fillReason(td, r) {
 
 const REFUSALS = [
   { label: "Reason", class: "reason", fill: fillReason },
-  { label: "From", cell: (r) => (r.route ? `${r.source} → ${r.route}` : r.source) },
-  { label: "Outcome", cell: (r) => r.outcome },
+  { label: "From", class: "wide", cell: (r) => (r.route ? `${r.source} → ${r.route}` : r.source) },
+  { label: "Outcome", class: "outcome", cell: (r) => r.outcome },
   { label: "Events", number: true, cell: (r) => count(r.count) },
 ];

@@ -9,7 +9,9 @@ export const HEIGHT = 220;
 const DASHES = [[], [], [], [], [7, 4], [7, 4], [2, 3], [2, 3]];
 const AXIS_FONT = "11px system-ui, sans-serif";
 
-const timeLabels = (_, splits, axis, space, step) => splits.map((s) => clock(s * 1000, step < 60));
+/** Whole minutes only: a label is five characters wide. */
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 240].map((minutes) => minutes * 60);
+const timeLabels = (_, splits) => splits.map((s) => clock(s * 1000, false));
 
 /** From zero, unless all values are close together and far from it. */
 function valueRange(_, low, high) {
@@ -20,14 +22,14 @@ function valueRange(_, low, high) {
   return [low - room, high + room];
 }
 
-function line(series, alone, toolTint) {
+function line(series, alone, tint) {
   const stroke = colour(`--series-${series.slot + 1}`);
   return {
     label: series.key,
     stroke,
     width: 1.75,
     dash: DASHES[series.slot],
-    fill: alone ? toolTint : undefined,
+    fill: alone ? tint : undefined,
     spanGaps: false,
     points: { show: false, size: 5, fill: stroke, filter: (u, i, show) => (show ? null : lonely(u.data[i])) },
   };
@@ -50,7 +52,7 @@ export function plot(parent, shown, data, range, onCursor) {
     },
     scales: { x: { range: () => range() }, y: { range: valueRange } },
     axes: [
-      { ...axis, size: 28, space: 64, grid: { show: false }, values: timeLabels },
+      { ...axis, size: 28, space: 50, grid: { show: false }, incrs: TIME_STEPS, values: timeLabels },
       { ...axis, size: 50, space: 36, values: (_, splits) => splits.map(compact) },
     ],
     series: [{}, ...shown.map((s) => line(s, shown.length === 1, colour("--tint")))],

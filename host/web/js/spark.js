@@ -3,6 +3,8 @@
 const NS = "http://www.w3.org/2000/svg";
 const WIDTH = 120;
 const HEIGHT = 32;
+/** A young pipeline's line fills the width from this many samples on. */
+const LEAST = 30;
 
 export class Spark {
   constructor() {
@@ -31,7 +33,8 @@ export class Spark {
 
   draw() {
     const highest = Math.max(...this.values.map((v) => v ?? 0), 1e-9);
-    const x0 = WIDTH - this.values.length;
+    const stride = WIDTH / Math.max(this.values.length, LEAST);
+    const x0 = WIDTH - (this.values.length - 1) * stride;
     const runs = [];
     let run = [];
     this.values.forEach((value, i) => {
@@ -39,7 +42,7 @@ export class Spark {
         if (run.length) runs.push(run);
         run = [];
       } else {
-        run.push([x0 + i + 0.5, HEIGHT - 2 - (Math.max(value, 0) / highest) * (HEIGHT - 5)]);
+        run.push([x0 + i * stride, HEIGHT - 2 - (Math.max(value, 0) / highest) * (HEIGHT - 5)]);
       }
     });
     if (run.length) runs.push(run);
