@@ -51,7 +51,10 @@ async fn the_page_draws_growing_charts_without_an_error_and_shows_hostile_text_a
     };
     let driver = tokio::task::spawn_blocking(move || {
         let mut node = Command::new("node");
-        node.arg(format!("{FOLDER}/page.mjs")).arg(url).args(["--text", synthetic::HOSTILE]).args(["--charts", "3", "--token", TOKEN]);
+        node.arg(format!("{FOLDER}/page.mjs"))
+            .arg(url)
+            .args(["--text", synthetic::HOSTILE])
+            .args(["--charts", "3", "--token", TOKEN]);
         if let Ok(folder) = std::env::var("WASMILL_SCREENSHOTS") {
             node.args(["--screenshots", &folder]);
         }

@@ -133,6 +133,7 @@ pub const SINK: &[Metric<SinkFigures>] = &[
     counter("wasmill_sink_retries_total", "Writes tried again", |s| s.retries.get()),
     counter("wasmill_sink_refused_total", "Points that the sink refused for ever; dead-lettered", |s| s.refused.get()),
     counter("wasmill_sink_not_finite_total", "NaN and infinite values left out of points", |s| s.not_finite.get()),
+    counter("wasmill_sink_empty_total", "Rows without any value, of which no point was made", |s| s.empty.get()),
     gauge("wasmill_sink_queued_rows", "Rows waiting to be written", |s, _| known(s.queued_rows.get())),
     histogram("wasmill_sink_write_seconds", "Time of one write, retries aside", |s| &s.write_seconds),
 ];
