@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cache::Cache;
 use crate::error::LoadError;
 
-/// How often the clock of a running call advances.
+/// How often a running call looks at the clock.
 pub const TICK: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Debug, Default)]
@@ -70,10 +70,4 @@ fn tick(engine: &Weak<Shared>) {
             None => return,
         }
     }
-}
-
-/// Ticks after which a call of that length is interrupted. One more than it fills, as the first may be about to end.
-pub(crate) fn ticks(call: Duration) -> u64 {
-    let ticks = call.as_nanos().div_ceil(TICK.as_nanos()).saturating_add(1);
-    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 4)
 }

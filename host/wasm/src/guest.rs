@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use wasmill_core::plugin::{CallError, Fault};
 
@@ -41,6 +42,8 @@ impl Drop for Identity {
 pub(crate) struct Guest {
     pub(crate) identity: Arc<Identity>,
     pub(crate) limiter: Limiter,
+    /// When the current call is interrupted.
+    pub(crate) deadline: Instant,
     /// The last line logged as an error during this call: a guest whose panic hook logs says there why it traps.
     pub(crate) last_error: Option<String>,
 }
@@ -48,7 +51,15 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) fn new(identity: Arc<Identity>) -> Self {
         let limiter = Limiter::new(identity.limits.memory_bytes, Arc::clone(&identity.memory_bytes));
-        Guest { identity, limiter, last_error: None }
+        let deadline = Instant::now() + identity.limits.call;
+        Guest { identity, limiter, deadline, last_error: None }
+    }
+
+    /// Forgets what the last call left behind, and starts the time of the next one.
+    pub(crate) fn begin_call(&mut self) {
+        self.limiter.forget_denial();
+        self.last_error = None;
+        self.deadline = Instant::now() + self.identity.limits.call;
     }
 }
 

@@ -1,11 +1,12 @@
 //! One instance of a plugin: its store, its bounds, and what remains of it after a failure.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmill_core::plugin::{CallError, Fault};
-use wasmtime::Store;
+use wasmtime::{Store, UpdateDeadline};
 
-use crate::engine::{Engine, ticks};
+use crate::engine::Engine;
 use crate::failure::{explain, refusal};
 use crate::guest::{Guest, Identity};
 
@@ -14,8 +15,6 @@ pub(crate) struct Instance<W> {
     store: Store<Guest>,
     exports: W,
     identity: Arc<Identity>,
-    /// Ticks of the engine's clock that a call may last.
-    ticks: u64,
     /// Why it may not be called again: what it holds after a failure is undefined.
     spent: Option<CallError>,
 }
@@ -27,13 +26,18 @@ impl<W> Instance<W> {
         identity: &Arc<Identity>,
         instantiate: impl FnOnce(&mut Store<Guest>) -> wasmtime::Result<W>,
     ) -> Result<Self, CallError> {
-        let ticks = ticks(identity.limits.call);
         let mut store = Store::new(engine.wasmtime(), Guest::new(Arc::clone(identity)));
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(usize::try_from(identity.limits.output_bytes).unwrap_or(usize::MAX));
-        store.set_epoch_deadline(ticks);
+        // At each tick of the engine a running guest looks at the clock. Counting ticks instead would drift: on a busy machine they
+        // come late.
+        store.epoch_deadline_callback(|context| {
+            let over = Instant::now() >= context.data().deadline;
+            Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
+        });
+        store.set_epoch_deadline(1);
         match instantiate(&mut store) {
-            Ok(exports) => Ok(Instance { store, exports, identity: Arc::clone(identity), ticks, spent: None }),
+            Ok(exports) => Ok(Instance { store, exports, identity: Arc::clone(identity), spent: None }),
             Err(error) => {
                 let (fault, message) = explain(&error, store.data());
                 Err(identity.error("start", fault, message))
@@ -55,10 +59,7 @@ impl<W> Instance<W> {
         if let Some(error) = &self.spent {
             return Err(error.clone());
         }
-        self.store.set_epoch_deadline(self.ticks);
-        let guest = self.store.data_mut();
-        guest.limiter.forget_denial();
-        guest.last_error = None;
+        self.store.data_mut().begin_call();
         let (fault, message) = match run(&self.exports, &mut self.store) {
             Ok(Ok(returned)) => match check(returned) {
                 Ok(checked) => return Ok(checked),

@@ -4,6 +4,8 @@
 //! column, row and rule.
 
 mod column;
+#[cfg(test)]
+mod tests;
 
 use column::Budget;
 use wasmill_core::batch::Strings;
