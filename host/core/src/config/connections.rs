@@ -3,7 +3,7 @@
 use super::diagnostic::{Diagnostic, Spanned};
 use super::keys;
 use super::names::named;
-use super::reader::{Context, Table};
+use super::reader::{Context, Part, Table};
 use super::secret::Secret;
 use super::tree::{Entry, Node, Value};
 use super::types::*;
@@ -45,6 +45,9 @@ pub fn kafka(cx: &mut Context<'_>, root: &Table<'_>) -> Kafka {
     let mut properties = std::collections::BTreeMap::new();
     for entry in table.members(cx, "properties").unwrap_or_default() {
         cx.secrets.push(entry.node.span.clone());
+        if matches!(entry.node.value, Value::Unset) {
+            continue;
+        }
         match scalar(&entry.node) {
             Some(text) => drop(properties.insert(entry.key.value.clone(), Secret::new(text))),
             None => cx.push(
@@ -179,24 +182,31 @@ pub fn tests(cx: &mut Context<'_>, root: &Table<'_>) -> Vec<Test> {
 fn test(cx: &mut Context<'_>, node: &Node) -> Option<Test> {
     let table = Table::of(cx, &keys::TEST, "[[tests]]", &node.span, node)?;
     let name = table.text(cx, "name");
-    let input = files(cx, &table, "input");
-    let expect = files(cx, &table, "expect");
+    let input = files(cx, &table, "input", Part::Source);
+    let expect = files(cx, &table, "expect", Part::Sink);
     Some(Test { name: name?, input: input?, expect: expect? })
 }
 
 /// `{ name = "file" }`
-fn files(cx: &mut Context<'_>, table: &Table<'_>, key: &str) -> Option<Vec<(Spanned<String>, Spanned<String>)>> {
+fn files(
+    cx: &mut Context<'_>,
+    table: &Table<'_>,
+    key: &str,
+    part: Part,
+) -> Option<Vec<(Spanned<String>, Spanned<String>)>> {
     let mut files = Vec::new();
     for entry in table.members(cx, key)? {
+        cx.uses(part, &entry.key);
         match &entry.node.value {
             Value::Text { text, .. } => {
-                files.push((entry.key.clone(), Spanned::new(text.clone(), entry.node.span.clone())));
+                files.push((entry.key.clone(), Spanned::new(text.clone(), entry.node.span.clone())))
             }
-            _ => cx.push(Diagnostic::error(
-                &entry.node.span,
-                format!("`{key}` of a test must name files"),
-                format!("this is {}", entry.node.kind()),
-            )),
+            Value::Unset => {}
+            _ => {
+                let message = format!("`{key}` of a test must name files");
+                let error = Diagnostic::error(&entry.node.span, message, format!("this is {}", entry.node.kind()));
+                cx.push(error.help(format!("write for example `{key} = {}`", table.example(key))));
+            }
         }
     }
     Some(files)

@@ -44,8 +44,10 @@ impl Outcome {
 
 /// Reads `text`, taking the values of `${VAR}` and of the variables that give defaults from `vars`.
 pub fn read(text: &str, vars: &dyn Fn(&str) -> Option<String>) -> Outcome {
-    let mut cx = Context { vars, diagnostics: Vec::new(), secrets: Vec::new() };
+    let mut cx = Context { vars, diagnostics: Vec::new(), secrets: Vec::new(), used: Vec::new() };
     let entries = tree::parse(text, vars, &mut cx.diagnostics);
+    let is_toml = entries.is_some();
+    let entries = entries.unwrap_or_default();
     let root = Table::new(&mut cx, &keys::ROOT, "the configuration", &(0..0), &entries);
     let mut config = Config {
         server: connections::server(&mut cx, &root),
@@ -57,7 +59,9 @@ pub fn read(text: &str, vars: &dyn Fn(&str) -> Option<String>) -> Outcome {
         routes: routes::routes(&mut cx, &root),
         tests: connections::tests(&mut cx, &root),
     };
-    names::resolve(&mut cx, &root, &mut config);
+    if is_toml {
+        names::resolve(&mut cx, &root, &mut config);
+    }
     cx.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     Outcome { config, diagnostics: cx.diagnostics, secrets: cx.secrets }
 }

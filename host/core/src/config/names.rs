@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Spanned, did_you_mean};
-use super::reader::{Context, Table};
+use super::reader::{Context, Part, Table};
 use super::tree::Entry;
 use super::types::*;
 
@@ -39,24 +39,20 @@ pub fn resolve(cx: &mut Context<'_>, root: &Table<'_>, config: &mut Config) {
     let sinks = given(root, "sinks");
     let routes = given(root, "routes");
     add_builtins(config);
-    for (name, part) in sources.iter().filter_map(|name| routes.get(name).map(|same| (same, "sources"))) {
+    for name in sources.intersection(&routes) {
         if let Some(route) = config.route(name) {
-            let message = format!("`{name}` is a route and also in [{part}]: `from = \"{name}\"` would be ambiguous");
+            let message = format!("`{name}` is a source and a route: `from = \"{name}\"` could mean both");
             cx.push(Diagnostic::error(&route.name.span, message, "the route").help("rename one of them"));
         }
     }
-    for route in &config.routes {
-        check_from(cx, route, &sources, &routes);
-        for plugin in route.plugins().filter(|plugin| !plugin.value.starts_with(BUILTIN)) {
-            check(cx, plugin, &plugins, "plugin", "plugins");
+    for (part, name) in std::mem::take(&mut cx.used) {
+        match part {
+            Part::From => check_from(cx, &name, &sources, &routes),
+            Part::Source => check(cx, &name, &sources, "source", "sources"),
+            Part::Sink => check(cx, &name, &sinks, "sink", "sinks"),
+            Part::Plugin if name.value.starts_with(BUILTIN) => {}
+            Part::Plugin => check(cx, &name, &plugins, "plugin", "plugins"),
         }
-        for to in &route.to {
-            check(cx, &to.sink, &sinks, "sink", "sinks");
-        }
-    }
-    for test in &config.tests {
-        test.input.iter().for_each(|(source, _)| check(cx, source, &sources, "source", "sources"));
-        test.expect.iter().for_each(|(sink, _)| check(cx, sink, &sinks, "sink", "sinks"));
     }
     report_cycles(cx, config);
     if routes.is_empty() && cx.errors() == 0 {
@@ -77,23 +73,20 @@ fn check(cx: &mut Context<'_>, name: &Spanned<String>, known: &BTreeSet<String>,
     cx.push(Diagnostic::error(&name.span, format!("there is no {what} `{}`", name.value), "not defined").help(help));
 }
 
-fn check_from(cx: &mut Context<'_>, route: &Route, sources: &BTreeSet<String>, routes: &BTreeSet<String>) {
-    let (name, output) = split_from(&route.from.value);
+fn check_from(cx: &mut Context<'_>, from: &Spanned<String>, sources: &BTreeSet<String>, routes: &BTreeSet<String>) {
+    let (name, output) = split_from(&from.value);
     if routes.contains(name) || (output.is_none() && sources.contains(name)) {
         return;
     }
-    if sources.contains(name) {
-        let message = format!("`{name}` is a source, which has no outputs");
-        cx.push(
-            Diagnostic::error(&route.from.span, message, "not an output").help(format!("write `from = \"{name}\"`")),
-        );
-        return;
-    }
-    let known = sources.iter().chain(routes).map(String::as_str).filter(|known| *known != route.name.value);
-    cx.push(
-        Diagnostic::error(&route.from.span, format!("there is no source or route `{name}`"), "not defined")
-            .help(did_you_mean(name, known, "sources and routes are")),
-    );
+    let error = if sources.contains(name) {
+        Diagnostic::error(&from.span, format!("`{name}` is a source, which has no outputs"), "not an output")
+            .help(format!("write `from = \"{name}\"`"))
+    } else {
+        let known = sources.iter().chain(routes).map(String::as_str);
+        Diagnostic::error(&from.span, format!("there is no source or route `{name}`"), "not defined")
+            .help(did_you_mean(name, known, "sources and routes are"))
+    };
+    cx.push(error);
 }
 
 /// `route.output` → the route and the output.
@@ -106,7 +99,7 @@ pub fn split_from(from: &str) -> (&str, Option<&str>) {
 
 fn report_cycles(cx: &mut Context<'_>, config: &Config) {
     let mut reported: BTreeSet<&str> = BTreeSet::new();
-    for route in &config.routes {
+    for route in config.routes.iter().filter(|route| config.source(&route.from.value).is_none()) {
         let mut seen: Vec<&Route> = vec![route];
         let mut next = config.route(split_from(&route.from.value).0);
         while let Some(parent) = next {

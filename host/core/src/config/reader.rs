@@ -13,11 +13,27 @@ pub struct Context<'a> {
     pub diagnostics: Vec<Diagnostic>,
     /// Where secrets stand in the text, so that whoever shows it can mask them.
     pub secrets: Vec<Span>,
+    /// Names of parts that were read, to be looked up when all parts are known.
+    pub used: Vec<(Part, Spanned<String>)>,
+}
+
+/// What a name is the name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Source,
+    Plugin,
+    Sink,
+    /// A source, a route or `route.output`.
+    From,
 }
 
 impl Context<'_> {
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
+    }
+
+    pub fn uses(&mut self, part: Part, name: &Spanned<String>) {
+        self.used.push((part, name.clone()));
     }
 
     pub fn errors(&self) -> usize {
@@ -51,7 +67,7 @@ impl<'n> Table<'n> {
             }
         }
         for key in section.keys.iter().filter(|key| key.required) {
-            if table.node(key.name).is_none() {
+            if !table.has(key.name) {
                 cx.push(
                     Diagnostic::error(
                         span,
@@ -108,7 +124,18 @@ impl<'n> Table<'n> {
     /// The key's entry. Asking for a key that the section does not list is a bug that the tests find.
     fn node(&self, name: &str) -> Option<&'n Node> {
         debug_assert!(self.section.key(name).is_some(), "{name} is not in {}", self.section.title);
-        self.entries.iter().find(|entry| entry.key.value == name).map(|entry| &entry.node)
+        let entry = self.entries.iter().find(|entry| entry.key.value == name)?;
+        Some(&entry.node).filter(|node| !matches!(node.value, Value::Unset))
+    }
+
+    /// It is given, well or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key.value == name)
+    }
+
+    /// How the key's value would be written.
+    pub fn example(&self, name: &str) -> &'static str {
+        self.key(name).example
     }
 
     pub fn any(&self, name: &str) -> Option<&'n Node> {
@@ -310,6 +337,7 @@ impl<'n> Table<'n> {
                     texts.push(Spanned::new(text.clone(), item.span.clone()))
                 }
                 Value::Text { .. } => self.invalid(cx, name, item, "this is empty".to_owned()),
+                Value::Unset => {}
                 _ => self.wrong(cx, name, item, "an array of strings"),
             }
         }

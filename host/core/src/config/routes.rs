@@ -4,7 +4,7 @@ use super::connections::scalar;
 use super::diagnostic::{Diagnostic, Spanned};
 use super::keys;
 use super::names::named;
-use super::reader::{Context, Table, check_path};
+use super::reader::{Context, Part, Table, check_path};
 use super::targets::targets;
 use super::tree::{Entry, Node, Value};
 use super::types::{Aggregate, KeyField, Route, Where};
@@ -31,8 +31,12 @@ fn route(cx: &mut Context<'_>, entry: &Entry) -> Option<Route> {
     let name = &entry.key.value;
     let table = Table::of(cx, &keys::ROUTE, format!("[routes.{name}]"), &entry.key.span, &entry.node)?;
     let from = table.text(cx, "from");
+    if let Some(from) = &from {
+        cx.uses(Part::From, from);
+    }
     let conditions = conditions(cx, &table);
     let transform = table.texts(cx, "transform").unwrap_or_default();
+    transform.iter().for_each(|plugin| cx.uses(Part::Plugin, plugin));
     let key = key_fields(cx, &table);
     let aggregate = aggregate(cx, &table);
     let to = targets(cx, &table, name);
@@ -141,6 +145,9 @@ fn key_field(cx: &mut Context<'_>, route: &Table<'_>, node: &Node) -> Option<Key
 /// Everything that has a meaning only together with `aggregate`.
 fn aggregate(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Aggregate> {
     let plugin = table.text(cx, "aggregate");
+    if let Some(plugin) = &plugin {
+        cx.uses(Part::Plugin, plugin);
+    }
     let windows = windows::window(cx, table);
     let lateness = table.duration(cx, "lateness");
     let late = match table.choice(cx, "late") {
@@ -152,7 +159,7 @@ fn aggregate(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Aggregate> {
         _ => At::Start,
     };
     let early = early(cx, table);
-    if table.any("aggregate").is_none() {
+    if !table.has("aggregate") {
         for key in ["key", "window", "lateness", "late", "emit", "at"] {
             if let Some(node) = table.any(key) {
                 cx.push(
@@ -169,7 +176,7 @@ fn aggregate(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Aggregate> {
         }
         return None;
     }
-    if table.any("window").is_none() {
+    if !table.has("window") {
         cx.push(
             Diagnostic::error(
                 &table.span,

@@ -52,8 +52,8 @@ fn toml_value(text: &str) -> Option<Value> {
     let mut errors = Vec::new();
     // Examples show variables as they are written.
     let entries = tree::parse(&format!("x = {}", text.replace("${", "$${")), &|_| None, &mut errors);
-    match (&entries[..], errors.is_empty() && !text.is_empty()) {
-        ([entry], true) => entry.node.json(),
+    match entries.as_deref() {
+        Some([entry]) if !text.is_empty() => entry.node.json(),
         _ => None,
     }
 }

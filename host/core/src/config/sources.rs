@@ -81,7 +81,8 @@ fn topics(cx: &mut Context<'_>, table: &Table<'_>) -> Vec<String> {
         if let Some(first) = topics[..i].iter().find(|first| first.value == topic.value) {
             cx.push(
                 Diagnostic::error(&topic.span, format!("the topic `{}` is named twice", topic.value), "again here")
-                    .related(&first.span, "first here"),
+                    .related(&first.span, "first here")
+                    .help("remove one"),
             );
         }
     }

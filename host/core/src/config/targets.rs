@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Spanned};
 use super::keys;
-use super::reader::{Context, Table};
+use super::reader::{Context, Part, Table};
 use super::tree::{Node, Value};
 use super::types::To;
 
@@ -11,6 +11,7 @@ pub fn targets(cx: &mut Context<'_>, route: &Table<'_>, name: &str) -> Vec<To> {
     let mut targets: Vec<To> = Vec::with_capacity(items.len());
     for item in items {
         let Some(target) = target(cx, route, name, item) else { continue };
+        cx.uses(Part::Sink, &target.sink);
         let same = |other: &&To| other.sink.value == target.sink.value && other.measurement == target.measurement;
         if let Some(first) = targets.iter().find(same) {
             cx.push(

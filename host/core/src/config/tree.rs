@@ -24,6 +24,8 @@ pub enum Value {
         written: String,
     },
     Boolean(bool),
+    /// A text whose variable is not set, which is reported already.
+    Unset,
     Datetime(String),
     List(Vec<Node>),
     Table(Vec<Entry>),
@@ -42,7 +44,7 @@ impl Node {
     /// In the words of TOML, for errors.
     pub fn kind(&self) -> &'static str {
         match self.value {
-            Value::Text { .. } => "a string",
+            Value::Text { .. } | Value::Unset => "a string",
             Value::Integer(_) => "an integer",
             Value::Float { .. } => "a float",
             Value::Boolean(_) => "a boolean",
@@ -60,6 +62,7 @@ impl Node {
             Value::Integer(value) => Json::from(*value),
             Value::Float { value, .. } => Json::Number(serde_json::Number::from_f64(*value)?),
             Value::Boolean(value) => Json::from(*value),
+            Value::Unset => Json::Null,
             Value::List(items) => Json::Array(items.iter().map(Node::json).collect::<Option<_>>()?),
             Value::Table(entries) => Json::Object(
                 entries
@@ -71,18 +74,31 @@ impl Node {
     }
 }
 
-/// Parses `text`. What TOML itself refuses is reported as far as it can be read; the rest of the tree is returned.
-pub fn parse(text: &str, vars: Vars<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Entry> {
+/// Parses `text`. What TOML itself refuses is reported, all of it; then there is no tree, for what could be read of it may be in
+/// the wrong place.
+pub fn parse(text: &str, vars: Vars<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Entry>> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Some(entries(table.get_ref(), vars, diagnostics));
+    }
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        diagnostics.push(
-            Diagnostic::error(&span, format!("not TOML: {}", error.message().replace('\n', "; ")), "here").help(
-                "names with other characters than letters, digits, _ and - need quotes; strings need them always",
-            ),
-        );
+        let message = error.message().replace('\n', "; ");
+        let help = syntax_help(&message);
+        diagnostics.push(Diagnostic::error(&span, format!("not TOML: {message}"), "here").help(help));
     }
-    entries(table.get_ref(), vars, diagnostics)
+    None
+}
+
+fn syntax_help(message: &str) -> &'static str {
+    match message {
+        _ if message.contains("table") => "tables are written `[routes.NAME]`, inside of lines `{ key = value }`",
+        _ if message.contains("duplicate") => "every key stands once in its table, and every table once in the file",
+        _ if message.contains("string") => "strings stand in quotes: `topic = \"user-events\"`",
+        _ => {
+            "lines are `key = value`; strings stand in quotes, names with other characters than letters, digits, _ and - too"
+        }
+    }
 }
 
 fn entries(table: &DeTable<'_>, vars: Vars<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Entry> {
@@ -101,6 +117,7 @@ fn node(value: &DeValue<'_>, span: Span, vars: Vars<'_>, diagnostics: &mut Vec<D
     let value = match value {
         DeValue::String(text) => {
             let (replaced, missing) = substitute(text, vars);
+            let unset = !missing.is_empty();
             for name in missing {
                 diagnostics.push(
                     Diagnostic::error(&span, format!("the environment variable `{name}` is not set"), "needed here")
@@ -110,7 +127,7 @@ fn node(value: &DeValue<'_>, span: Span, vars: Vars<'_>, diagnostics: &mut Vec<D
                 );
             }
             let written = (replaced != **text).then(|| text.to_string());
-            Value::Text { text: replaced, written }
+            if unset { Value::Unset } else { Value::Text { text: replaced, written } }
         }
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(value) => Value::Integer(value),
@@ -176,7 +193,7 @@ mod tests {
     #[test]
     fn entries_keep_the_order_of_the_file() {
         let mut diagnostics = Vec::new();
-        let tree = parse("b = 1\na = 2\n[z]\n[c]", &|_| None, &mut diagnostics);
+        let tree = parse("b = 1\na = 2\n[z]\n[c]", &|_| None, &mut diagnostics).unwrap_or_default();
         let keys: Vec<&str> = tree.iter().map(|entry| entry.key.value.as_str()).collect();
         assert_eq!(keys, ["b", "a", "z", "c"]);
         assert!(diagnostics.is_empty());

@@ -27,19 +27,19 @@ pub(super) const SIZE_UNITS: [(&str, i64); 8] = [
 
 /// "5s", "1m30s", "500ms", "250 ms", "1d" → nanoseconds. The error says what is wrong.
 pub fn duration(text: &str) -> Result<Nanos, String> {
-    sum(text, &DURATION_UNITS, "durations are written like \"5s\", \"1m30s\", \"500ms\", \"1d\"")
+    sum(text, &DURATION_UNITS, "this is no duration")
 }
 
 /// "64 MiB", "8MB", "512 B" → bytes.
 pub fn size(text: &str) -> Result<u64, String> {
-    sum(text, &SIZE_UNITS, "sizes are written like \"64 MiB\", \"512 KiB\", \"8 MB\"").map(|bytes| bytes as u64)
+    sum(text, &SIZE_UNITS, "this is no size").map(|bytes| bytes as u64)
 }
 
 /// Sums number-unit pairs; never negative.
-fn sum(text: &str, units: &[(&str, i64)], how: &str) -> Result<i64, String> {
+fn sum(text: &str, units: &[(&str, i64)], otherwise: &str) -> Result<i64, String> {
     let mut rest = text.trim();
     if rest.is_empty() {
-        return Err(how.to_owned());
+        return Err(otherwise.to_owned());
     }
     let mut total = 0i64;
     while !rest.is_empty() {
@@ -50,13 +50,13 @@ fn sum(text: &str, units: &[(&str, i64)], how: &str) -> Result<i64, String> {
         let (unit, tail) = tail.split_at(letters);
         rest = tail.trim_start();
         if number.is_empty() {
-            return Err(how.to_owned());
+            return Err(otherwise.to_owned());
         }
         let Some((_, scale)) = units.iter().find(|(name, _)| *name == unit) else {
             let known = units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             return Err(match unit {
-                "" => format!("a unit is missing after {number}; {how}"),
-                _ => format!("`{unit}` is no unit (there are {known}); {how}"),
+                "" => format!("a unit is missing after {number}: {known}"),
+                _ => format!("`{unit}` is no unit; there are {known}"),
             });
         };
         total = number
@@ -64,7 +64,7 @@ fn sum(text: &str, units: &[(&str, i64)], how: &str) -> Result<i64, String> {
             .ok()
             .and_then(|number| number.checked_mul(*scale))
             .and_then(|part| total.checked_add(part))
-            .ok_or_else(|| format!("{text} is more than can be held"))?;
+            .ok_or_else(|| format!("{text} is too much"))?;
     }
     Ok(total)
 }

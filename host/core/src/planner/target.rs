@@ -34,7 +34,7 @@ pub fn resolve_target(target: &Target, schema: &RowSchema) -> Result<ResolvedTar
         None => all.filter(|column| !tags.contains(column)).collect(),
     };
     if fields.is_empty() {
-        return Err(format!("rows of {} have no field for `{}`", schema.route, target.measurement));
+        return Err(format!("the rows of route `{}` have no field to write as `{}`", schema.route, target.measurement));
     }
     // Only the outputs behind the first have a dot: route names have none.
     let measurement = match schema.route.split_once('.') {
@@ -66,6 +66,7 @@ impl Planner<'_> {
             let Some(sink) = self.config.sinks.iter().position(|sink| sink.name.value == to.sink.value) else {
                 continue;
             };
+            let errors = self.diagnostics.len();
             let mut names = |names: &Option<Vec<Spanned<String>>>| {
                 let names = names.as_ref()?;
                 Some(names.iter().filter_map(|name| self.column(name, &columns, &paths)).collect::<Vec<String>>())
@@ -80,11 +81,12 @@ impl Planner<'_> {
             };
             let mut target = Target { sink, measurement: to.measurement.clone(), tags, fields, key };
             self.check_key(to, &mut target, &columns, &paths);
-            for (i, schema) in plan.schemas.iter().enumerate() {
-                if let (0, Err(why)) = (i, resolve_target(&target, schema)) {
-                    let help = "leave out `tags` or `fields`, or let one column be a field";
-                    self.error(Diagnostic::error(&to.sink.span, why, "nothing to write").help(help));
-                }
+            // What was misspelt is missing from the lists: the row would seem to be without fields.
+            if self.diagnostics.len() == errors
+                && let Some(Err(why)) = plan.schemas.first().map(|schema| resolve_target(&target, schema))
+            {
+                let help = "leave out `tags` or `fields`, or let one column be a field";
+                self.error(Diagnostic::error(&to.sink.span, why, "nothing to write").help(help));
             }
             targets.push(target);
         }

@@ -77,15 +77,10 @@ impl Section {
 
     /// One line that shows what the table looks like.
     pub fn example(&self) -> String {
-        let shown: Vec<String> = self
-            .keys
-            .iter()
-            .filter(|key| key.required)
-            .chain(self.keys.iter().filter(|key| !key.required))
-            .take(2)
-            .map(|key| format!("{} = {}", key.name, key.example))
-            .collect();
-        format!("write for example {{ {} }}", shown.join(", "))
+        let required: Vec<&Key> = self.keys.iter().filter(|key| key.required).collect();
+        let keys = if required.is_empty() { self.keys.iter().take(1).collect() } else { required };
+        let shown: Vec<String> = keys.iter().map(|key| format!("{} = {}", key.name, key.example)).collect();
+        format!("write for example `{{ {} }}`", shown.join(", "))
     }
 }
 

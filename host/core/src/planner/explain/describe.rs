@@ -187,8 +187,8 @@ fn explain_aggregate(
         window,
         panes,
         late: match aggregate.lateness {
-            0 => format!("events behind the watermark {late}"),
-            lateness => format!("corrected for {}, later ones {late}", show_duration(lateness)),
+            0 => format!("events {late} once their window is closed"),
+            lateness => format!("closed windows are corrected for {}; later events {late}", show_duration(lateness)),
         },
         early: aggregate.early.map(show_duration),
         at: match aggregate.at {
