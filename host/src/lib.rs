@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod assemble;
+pub mod cli;
 pub mod clock;
 pub mod delivery;
 pub mod exchange;
@@ -12,6 +13,7 @@ pub mod figures;
 pub mod http;
 pub mod lane;
 pub mod outlets;
+pub mod plugins;
 pub mod produce;
 pub mod sink;
 pub mod source;

@@ -56,7 +56,8 @@ pub fn resolve(cx: &mut Context<'_>, root: &Table<'_>, config: &mut Config) {
     }
     report_cycles(cx, config);
     if routes.is_empty() && cx.errors() == 0 {
-        cx.push(Diagnostic::error(&(0..0), "there are no routes, so nothing would be done", "").help(
+        let message = "there are no routes, so nothing would be done";
+        cx.push(Diagnostic::error(&(0..0), message, "no `[routes.NAME]` in this file").help(
             "add for example `[routes.events]` with `from = \"…\"`, `aggregate = \
                      \"builtin:count\"`, `window = { tumbling = \"10s\" }` and `to = [\"…\"]`",
         ));

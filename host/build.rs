@@ -1,0 +1,107 @@
+//! Builds the first-party plugins for WebAssembly and embeds them: `path = "builtin:NAME"`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            println!("cargo::error={}", message.replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let root = manifest.parent().ok_or("the crate is not inside its workspace")?.to_owned();
+    for path in ["Cargo.toml", "Cargo.lock", "plugins", "wit"] {
+        println!("cargo::rerun-if-changed={}", root.join(path).display());
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let names = plugins(&root.join("plugins"))?;
+    require_target()?;
+    let target = target_folder(&out)?;
+    compile(&root, &target, &names)?;
+    embed(&target.join(TARGET).join("plugin"), &out, &names)
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("{name} is not set: cargo must run this script"))
+}
+
+/// Every folder of `plugins/` that is a plugin: the SDK's crates are not.
+fn plugins(folder: &Path) -> Result<Vec<String>, String> {
+    let failed = |error| format!("cannot read {}: {error}", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let manifest = std::fs::read_to_string(entry.path().join("Cargo.toml")).unwrap_or_default();
+        if manifest.contains("\"cdylib\"") {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn require_target() -> Result<(), String> {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let output = Command::new(&rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+    let output = output.map_err(|error| format!("cannot run {rustc}: {error}"))?;
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() && std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Ok(());
+    }
+    Err(format!("the Rust target for plugins is missing; install it with: rustup target add {TARGET}"))
+}
+
+/// A folder of its own: the outer cargo holds the lock of the other while this script runs.
+fn target_folder(out: &Path) -> Result<PathBuf, String> {
+    // OUT_DIR is <target>/<profile>/build/<package>/out.
+    let target = out.ancestors().nth(4).ok_or("OUT_DIR is not inside a target folder")?;
+    Ok(target.join("wasm-plugins"))
+}
+
+fn compile(root: &Path, target: &Path, names: &[String]) -> Result<(), String> {
+    let mut cargo = Command::new(variable("CARGO")?);
+    cargo.current_dir(root).args(["build", "--profile", "plugin", "--target", TARGET, "--target-dir"]).arg(target);
+    for name in names {
+        cargo.args(["-p", &format!("wasmill-{}", name.replace('_', "-"))]);
+    }
+    // What the outer cargo says of the host's build must not reach the guests'. The jobserver is shared, so that both together
+    // use as many cores as asked for.
+    const OUTER: [&str; 5] = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_LINKER"];
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let cargos =
+            name.starts_with("CARGO_") && !matches!(&*name, "CARGO_HOME" | "CARGO_MAKEFLAGS" | "CARGO_NET_OFFLINE");
+        if cargos || OUTER.contains(&&*name) {
+            cargo.env_remove(&*name);
+        }
+    }
+    let output = cargo.output().map_err(|error| format!("cannot run cargo for the built-in plugins: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    Err("building the built-in plugins failed; cargo's own words are above".to_owned())
+}
+
+fn embed(built: &Path, out: &Path, names: &[String]) -> Result<(), String> {
+    let mut table = String::from("pub static FILES: &[(&str, &[u8])] = &[\n");
+    for name in names {
+        let file = built.join(format!("{name}.wasm"));
+        let copy = out.join(format!("{name}.wasm"));
+        std::fs::copy(&file, &copy).map_err(|error| format!("{} was not built: {error}", file.display()))?;
+        let path = copy.display().to_string();
+        let _ = writeln!(table, "    ({name:?}, include_bytes!({path:?})),");
+    }
+    table.push_str("];\n");
+    std::fs::write(out.join("builtin.rs"), table).map_err(|error| format!("cannot write the table of plugins: {error}"))
+}

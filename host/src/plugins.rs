@@ -1,0 +1,159 @@
+//! From `[plugins]` to plugins that can make instances: files and built-ins are read, checked, compiled and configured.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmill_core::config::diagnostic::did_you_mean;
+use wasmill_core::config::{self, BUILTIN, Config, Diagnostic, PluginPath};
+use wasmill_core::planner::{Described, World};
+use wasmill_wasm::{Engine, LoadError, PluginLog, Release};
+
+/// The first-party plugins, built with this binary.
+mod builtin {
+    include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+}
+
+/// A plugin of the configuration, ready to make instances.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// In the configuration; `builtin:NAME` where a route names it straight away.
+    pub name: String,
+    pub plugin: Arc<wasmill_wasm::Plugin>,
+}
+
+/// Names and files of the first-party plugins.
+pub fn builtins() -> &'static [(&'static str, &'static [u8])] {
+    builtin::FILES
+}
+
+/// Makes what plugins say go somewhere: given the plugin's name in the configuration.
+pub type LogFor<'a> = &'a dyn Fn(&str) -> Arc<dyn PluginLog>;
+
+/// Loads every plugin of `config` that a route uses. Paths are relative to `folder`. Those that fail are diagnosed, all of them;
+/// the others are returned all the same.
+pub fn load_all(config: &Config, folder: &Path, engine: &Engine, log: LogFor<'_>) -> (Vec<Loaded>, Vec<Diagnostic>) {
+    let mut loaded = Vec::new();
+    let mut diagnostics = Vec::new();
+    let mut releases: BTreeMap<String, Arc<Release>> = BTreeMap::new();
+    for plugin in &config.plugins {
+        match load(plugin, folder, engine, &mut releases, log) {
+            Ok(plugin) => loaded.push(plugin),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
+    (loaded, diagnostics)
+}
+
+/// What the planner needs of them.
+pub fn describe(loaded: &[Loaded]) -> BTreeMap<String, Described> {
+    let described = |loaded: &Loaded| Described {
+        descriptor: loaded.plugin.descriptor().as_ref().clone(),
+        world: match loaded.plugin.release().world() {
+            wasmill_wasm::World::Transformer => World::Transformer,
+            wasmill_wasm::World::Aggregator => World::Aggregator,
+        },
+    };
+    loaded.iter().map(|loaded| (loaded.name.clone(), described(loaded))).collect()
+}
+
+/// `releases`: compiled already, by sha256 or `builtin:NAME`, for several plugins may share a file.
+fn load(
+    plugin: &config::Plugin,
+    folder: &Path,
+    engine: &Engine,
+    releases: &mut BTreeMap<String, Arc<Release>>,
+    log: LogFor<'_>,
+) -> Result<Loaded, Diagnostic> {
+    let file = read(plugin, folder)?;
+    let name = &plugin.name.value;
+    let release = match releases.get(&file.id) {
+        Some(release) => Arc::clone(release),
+        None => {
+            let release = Release::compile(engine, &file.bytes).map_err(|error| refused(plugin, &error))?;
+            let release = Arc::new(release);
+            releases.insert(file.id, Arc::clone(&release));
+            release
+        }
+    };
+    check_sha256(plugin, release.sha256())?;
+    let config = plugin.config.to_string();
+    let ready = wasmill_wasm::Plugin::new(engine, name, release, &config, limits(&plugin.limits), log(name))
+        .map_err(|error| refused(plugin, &error))?;
+    Ok(Loaded { name: name.clone(), plugin: Arc::new(ready) })
+}
+
+struct File {
+    /// The same for the same bytes, as far as is known without hashing them.
+    id: String,
+    bytes: std::borrow::Cow<'static, [u8]>,
+}
+
+fn read(plugin: &config::Plugin, folder: &Path) -> Result<File, Diagnostic> {
+    let span = &plugin.path.span;
+    match &plugin.path.value {
+        PluginPath::Builtin(name) => match builtins().iter().find(|(known, _)| known == name) {
+            Some((_, bytes)) => Ok(File { id: format!("{BUILTIN}{name}"), bytes: (*bytes).into() }),
+            None => {
+                let names = builtins().iter().map(|(known, _)| *known);
+                Err(Diagnostic::error(span, format!("there is no built-in plugin `{name}`"), "not built in")
+                    .help(did_you_mean(name, names, "the built-in plugins are")))
+            }
+        },
+        PluginPath::File(path) => {
+            let path = folder.join(path);
+            let unreadable = |error: std::io::Error| unreadable(plugin, &path, &error);
+            let length = std::fs::metadata(&path).map_err(unreadable)?.len();
+            if length > wasmill_wasm::MAX_FILE_BYTES {
+                let error = LoadError::TooLarge { bytes: length, limit: wasmill_wasm::MAX_FILE_BYTES };
+                return Err(refused(plugin, &error));
+            }
+            let bytes = std::fs::read(&path).map_err(unreadable)?;
+            Ok(File { id: path.display().to_string(), bytes: bytes.into() })
+        }
+    }
+}
+
+fn unreadable(plugin: &config::Plugin, path: &Path, error: &std::io::Error) -> Diagnostic {
+    let name = &plugin.name.value;
+    let message = format!("the file of plugin `{name}` cannot be read: {}: {error}", path.display());
+    let help = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "paths are relative to the configuration; build it with `wasmill plugin build`, or with \
+             `cargo build --release --target wasm32-unknown-unknown`"
+        }
+        _ => "name the .wasm file of the plugin",
+    };
+    Diagnostic::error(&plugin.path.span, message, "this file").help(help)
+}
+
+fn check_sha256(plugin: &config::Plugin, actual: &str) -> Result<(), Diagnostic> {
+    match &plugin.sha256 {
+        Some(expected) if expected.value != actual => {
+            let message = format!("the file of plugin `{}` is not the one that `sha256` names", plugin.name.value);
+            Err(Diagnostic::error(&expected.span, message, format!("the file has {actual}"))
+                .help("restore the file, or set `sha256` to what the file has if you trust it")
+                .related(&plugin.path.span, "this file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error says what to do itself, as far as that is known.
+fn refused(plugin: &config::Plugin, error: &LoadError) -> Diagnostic {
+    let message = format!("plugin `{}` cannot be used: {error}", plugin.name.value);
+    let diagnostic = Diagnostic::error(&plugin.path.span, message, "this plugin");
+    match error {
+        LoadError::Configuration { .. } => diagnostic.help("mend the plugin's `config`"),
+        _ => diagnostic,
+    }
+}
+
+fn limits(limits: &config::Limits) -> wasmill_wasm::Limits {
+    wasmill_wasm::Limits {
+        memory_bytes: limits.memory_bytes,
+        call: Duration::from_nanos(limits.call.unsigned_abs()),
+        output_bytes: limits.output_bytes,
+    }
+}
