@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use wasmill_core::config::diagnostic::did_you_mean;
 use wasmill_core::config::{self, BUILTIN, Config, Diagnostic, PluginPath};
 use wasmill_core::planner::{Described, World};
@@ -67,6 +68,7 @@ fn load(
     log: LogFor<'_>,
 ) -> Result<Loaded, Diagnostic> {
     let file = read(plugin, folder)?;
+    check_sha256(plugin, &file.bytes)?;
     let name = &plugin.name.value;
     let release = match releases.get(&file.id) {
         Some(release) => Arc::clone(release),
@@ -77,7 +79,6 @@ fn load(
             release
         }
     };
-    check_sha256(plugin, release.sha256())?;
     let config = plugin.config.to_string();
     let ready = wasmill_wasm::Plugin::new(engine, name, release, &config, limits(&plugin.limits), log(name))
         .map_err(|error| refused(plugin, &error))?;
@@ -128,26 +129,27 @@ fn unreadable(plugin: &config::Plugin, path: &Path, error: &std::io::Error) -> D
     Diagnostic::error(&plugin.path.span, message, "this file").help(help)
 }
 
-fn check_sha256(plugin: &config::Plugin, actual: &str) -> Result<(), Diagnostic> {
-    match &plugin.sha256 {
-        Some(expected) if expected.value != actual => {
-            let message = format!("the file of plugin `{}` is not the one that `sha256` names", plugin.name.value);
-            Err(Diagnostic::error(&expected.span, message, format!("the file has {actual}"))
-                .help("restore the file, or set `sha256` to what the file has if you trust it")
-                .related(&plugin.path.span, "this file"))
-        }
-        _ => Ok(()),
+/// Before anything looks at the file.
+fn check_sha256(plugin: &config::Plugin, bytes: &[u8]) -> Result<(), Diagnostic> {
+    let Some(expected) = &plugin.sha256 else { return Ok(()) };
+    let actual: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if expected.value == actual {
+        return Ok(());
     }
+    let message = format!("the file of plugin `{}` is not the one that `sha256` names", plugin.name.value);
+    Err(Diagnostic::error(&expected.span, message, format!("the file has {actual}"))
+        .help("restore the file, or set `sha256` to what the file has if you trust it")
+        .related(&plugin.path.span, "this file"))
 }
 
 /// The error says what to do itself, as far as that is known.
 fn refused(plugin: &config::Plugin, error: &LoadError) -> Diagnostic {
-    let message = format!("plugin `{}` cannot be used: {error}", plugin.name.value);
-    let diagnostic = Diagnostic::error(&plugin.path.span, message, "this plugin");
-    match error {
-        LoadError::Configuration { .. } => diagnostic.help("mend the plugin's `config`"),
-        _ => diagnostic,
-    }
+    let (message, help) = match error {
+        LoadError::Configuration { .. } => (error.to_string(), Some("mend the plugin's `config`")),
+        LoadError::Descriptor { .. } | LoadError::Start(_) => (error.to_string(), None),
+        _ => (format!("plugin `{}` cannot be used: {error}", plugin.name.value), None),
+    };
+    Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error(&plugin.path.span, message, "this plugin") }
 }
 
 fn limits(limits: &config::Limits) -> wasmill_wasm::Limits {

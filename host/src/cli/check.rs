@@ -18,8 +18,8 @@ use super::{MISUSED, logs, print};
 #[command(after_help = "\
 Examples:
   wasmill check pipeline.toml
-  wasmill check --explain pipeline.toml   What is decoded, and for each route its steps, windows and rows
-  wasmill check --json pipeline.toml      The same for programs: mistakes with line and column, and the plan")]
+  wasmill check --explain pipeline.toml   Also what would run, and why so
+  wasmill check --json pipeline.toml      Mistakes and plan, for programs")]
 pub struct Args {
     /// The pipeline
     #[arg(value_name = "FILE")]
