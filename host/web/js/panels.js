@@ -4,9 +4,13 @@ import { byId, h, text } from "./dom.js";
 import { bytes, clock, compact, count, day, seconds } from "./format.js";
 import { Table, badges } from "./table.js";
 
-/** What to do about a refusal, by its code. */
+/** What to do about a refusal, by its code, or by stage and code where that says more. */
 const ADVICE = {
   malformed: "The payload is not what the source's format says. Look at the letter's value, and at its producer.",
+  "not-object": "The payload is JSON, but not an object. Look at its producer.",
+  "not-utf8": "The payload is not UTF-8 text. Look at its producer, or set the source's format to raw.",
+  "too-large": "It is larger than what Wasmill takes; the letter's reason says the limit.",
+  "too-deep": "Its JSON is nested deeper than what Wasmill takes.",
   missing: "A field that a plugin needs is absent or null. Make it Option in the plugin, or mend the producer.",
   type: "A field holds another type than the plugin reads.",
   future: "Its time is further ahead than max_ahead. Look at the producer's clock and at time_format.",
@@ -16,7 +20,9 @@ const ADVICE = {
   deadline: "A plugin took longer than limits.call on it.",
   memory: "A plugin asked for more than limits.memory on it.",
   output: "A plugin returned more than limits.output for it.",
-  refused: "The sink refused the point for ever; the letter holds its line.",
+  refused: "A plugin answered with an error on it; the letter's reason is the plugin's own.",
+  "sink refused": "The sink refused the point for ever; the letter holds its line.",
+  "series-limit": "The sink's max_series is reached: a tag has too many values. Drop the tag or raise the limit.",
   invalid: "A plugin returned what the contract forbids. Its author should see the letter.",
 };
 
@@ -130,7 +136,7 @@ const SINKS = [
 function fillReason(td, r) {
   if (!td.firstElementChild) td.append(h("span", { class: "what" }), h("span", { class: "advice muted" }));
   text(td.firstChild, `${r.stage}: ${r.code}`);
-  text(td.lastChild, ADVICE[r.code] ?? "The letter's reason tells the whole story.");
+  text(td.lastChild, ADVICE[`${r.stage} ${r.code}`] ?? ADVICE[r.code] ?? "The letter's reason tells the whole story.");
 }
 
 const REFUSALS = [
