@@ -151,7 +151,10 @@ fn echo(rows: usize, texts: &[String]) -> Results {
     let columns = vec![
         column(Values::Texts(strings(kept.iter().map(text))), valid),
         column(Values::Integers(kept.iter().map(|&row| texts[row].len() as i64).collect()), vec![]),
-        column(Values::Booleans(kept.iter().map(|&row| u8::from(texts[row].len() % 2 == 0)).collect()), vec![]),
+        column(
+            Values::Booleans(kept.iter().map(|&row| u8::from(texts[row].len().is_multiple_of(2))).collect()),
+            vec![],
+        ),
         column(Values::Lists((1..=kept.len() as u32).map(|row| row * 2).collect()), vec![]),
         column(Values::Texts(strings(kept.iter().flat_map(|row| [text(row), "!"]))), vec![]),
         column(Values::Texts(strings(docs.iter().map(String::as_str))), vec![]),
