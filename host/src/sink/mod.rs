@@ -7,16 +7,21 @@
 mod backoff;
 mod inbox;
 pub mod influx;
+pub mod kafka;
 pub mod local;
 mod null;
 pub mod stdout;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use wasmill_core::config::{SinkKind, StdoutFormat};
+use wasmill_core::time::Nanos;
+use wasmill_kafka::ConnectionConfig;
 
 use crate::delivery::{DeadLetterDelivery, Delivery};
 use crate::figures::SinkFigures;
@@ -34,6 +39,7 @@ pub type DeadLetterSender = mpsc::Sender<DeadLetterDelivery>;
 pub enum SinkConfig {
     Influx(influx::InfluxConfig),
     Local(local::LocalConfig),
+    Kafka(kafka::KafkaSinkConfig),
     Stdout(stdout::Format),
     /// Acknowledges everything and keeps nothing: for benchmarks.
     Null,
@@ -45,8 +51,44 @@ impl SinkConfig {
         match self {
             SinkConfig::Influx(_) => "influxdb",
             SinkConfig::Local(_) => "local",
+            SinkConfig::Kafka(_) => "kafka",
             SinkConfig::Stdout(_) => "stdout",
             SinkConfig::Null => "null",
+        }
+    }
+}
+
+impl SinkConfig {
+    /// From the configuration's words. `directory`: that of the configuration file, where relative paths start; `kafka`: the cluster
+    /// that Kafka sinks write to.
+    pub fn from_config(kind: &SinkKind, directory: &Path, kafka: &ConnectionConfig) -> Self {
+        let length = |nanos: Nanos| Duration::from_nanos(nanos.max(0) as u64);
+        match kind {
+            SinkKind::Influxdb(sink) => SinkConfig::Influx(influx::InfluxConfig {
+                url: sink.url.clone(),
+                org: sink.org.clone(),
+                bucket: sink.bucket.clone(),
+                token: sink.token.clone().unwrap_or_default(),
+                create_bucket: sink.create_bucket,
+                batch_lines: sink.batch_lines,
+                flush_after: length(sink.flush),
+                timeout: length(sink.timeout),
+                max_series: None,
+            }),
+            SinkKind::Local(sink) => SinkConfig::Local(local::LocalConfig {
+                retention: sink.retention,
+                ..local::LocalConfig::new(directory.join(&sink.path))
+            }),
+            SinkKind::Kafka(sink) => SinkConfig::Kafka(kafka::KafkaSinkConfig {
+                connection: kafka.clone(),
+                topic: sink.topic.clone(),
+                partitions: sink.partitions,
+            }),
+            SinkKind::Stdout(sink) => SinkConfig::Stdout(match sink.format {
+                StdoutFormat::Line => stdout::Format::LineProtocol,
+                StdoutFormat::Json => stdout::Format::Json,
+            }),
+            SinkKind::Null => SinkConfig::Null,
         }
     }
 }
@@ -127,6 +169,10 @@ pub fn start(
             store = Some(writer.store());
             runtime.spawn(local::run(name.to_string(), writer, inbox, Arc::clone(&figures)))
         }
+        SinkConfig::Kafka(config) => {
+            let sink = kafka::KafkaSink::new(name, config, Arc::clone(&figures), dead_letters).map_err(refuse)?;
+            runtime.spawn(sink.run(inbox))
+        }
         SinkConfig::Stdout(format) => {
             let figures = Arc::clone(&figures);
             runtime.spawn(stdout::run(inbox, format, std::io::stdout(), figures))
@@ -145,6 +191,7 @@ pub async fn check(name: &str, config: &SinkConfig) -> Result<(), SinkError> {
     match config {
         SinkConfig::Influx(config) => influx::check(config).await.map_err(refuse),
         SinkConfig::Local(config) => local::check(config.clone()).await.map_err(refuse),
+        SinkConfig::Kafka(config) => kafka::check(config).await.map_err(refuse),
         SinkConfig::Stdout(_) | SinkConfig::Null => Ok(()),
     }
 }

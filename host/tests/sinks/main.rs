@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod faults;
+mod kafka;
 mod local;
 mod refusals;
 mod round_trip;
