@@ -6,9 +6,8 @@ use super::reader::{Context, Table};
 use super::units::show_duration;
 use crate::plan::WindowSpec;
 use crate::time::{DAY, HOUR, Nanos};
+use crate::window::MAX_PANES_A_WINDOW;
 
-/// A sliding window is made of panes as long as its size and step have in common; more than this cost too much.
-pub const MAX_PANES: i64 = 4096;
 /// A rollup keeps one set of states a size.
 pub const MAX_ROLLUP_SIZES: usize = 8;
 const DEFAULT_SESSION_MAX: Nanos = 24 * HOUR;
@@ -150,12 +149,12 @@ fn sliding(cx: &mut Context<'_>, table: &Table<'_>) -> Option<WindowSpec> {
         );
     }
     let panes = size.value / greatest_common_divisor(size.value, every.value);
-    if panes > MAX_PANES {
+    if panes > MAX_PANES_A_WINDOW {
         cx.push(
             Diagnostic::error(
                 &every.span,
                 format!(
-                    "a window of {shown_size} every {shown_every} is made of {panes} panes; {MAX_PANES} are the most"
+                    "a window of {shown_size} every {shown_every} is made of {panes} panes; {MAX_PANES_A_WINDOW} are the most"
                 ),
                 "too fine",
             )
@@ -170,13 +169,13 @@ fn session(cx: &mut Context<'_>, table: &Table<'_>) -> Option<WindowSpec> {
     let gap = table.positive(cx, "session");
     let max = table.positive(cx, "max");
     let gap = gap?;
-    let limit = max.as_ref().map_or(DEFAULT_SESSION_MAX.max(gap.value), |max| max.value);
-    if let Some(max) = max.filter(|max| max.value < gap.value) {
+    let limit = max.as_ref().map_or(DEFAULT_SESSION_MAX.max(gap.value.saturating_mul(2)), |max| max.value);
+    if let Some(max) = max.filter(|max| max.value / 2 < gap.value) {
         cx.push(
             Diagnostic::error(
                 &max.span,
-                "`max` is shorter than the gap that ends a session",
-                format!("shorter than {}", show_duration(gap.value)),
+                "`max` must be at least twice the gap that ends a session",
+                format!("shorter than {}", show_duration(gap.value.saturating_mul(2))),
             )
             .related(&gap.span, "the gap")
             .help("write for example `window = { session = \"30m\", max = \"12h\" }`"),
