@@ -1,10 +1,13 @@
-//! Builds the first-party plugins for WebAssembly and embeds them: `path = "builtin:NAME"`.
+//! Builds the first-party plugins for WebAssembly and embeds them (`path = "builtin:NAME"`), and with them those of the example that
+//! `wasmill demo` runs.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// The demo's example, whose plugins travel with the binary.
+const DEMO: &str = "commerce";
 
 fn main() -> ExitCode {
     match build() {
@@ -19,24 +22,36 @@ fn main() -> ExitCode {
 fn build() -> Result<(), String> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let root = manifest.parent().ok_or("the crate is not inside its workspace")?.to_owned();
-    for path in ["Cargo.toml", "Cargo.lock", "plugins", "wit"] {
+    for path in ["Cargo.toml", "Cargo.lock", "plugins", "wit", "examples/commerce/plugins"] {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let names = plugins(&root.join("plugins"))?;
+    let builtin = plugins(&root.join("plugins"), "wasmill")?;
+    let examples = plugins(&root.join("examples").join(DEMO).join("plugins"), DEMO)?;
     require_target()?;
     let target = target_folder(&out)?;
-    compile(&root, &target, &names)?;
-    embed(&target.join(TARGET).join("plugin"), &out, &names)
+    compile(&root, &target, builtin.iter().chain(&examples))?;
+    let built = target.join(TARGET).join("plugin");
+    let mut tables = String::new();
+    embed(&built, &out, &builtin, "FILES", &mut tables)?;
+    embed(&built, &out, &examples, "EXAMPLES", &mut tables)?;
+    std::fs::write(out.join("builtin.rs"), tables)
+        .map_err(|error| format!("cannot write the table of plugins: {error}"))
 }
 
 fn variable(name: &str) -> Result<String, String> {
     std::env::var(name).map_err(|_| format!("{name} is not set: cargo must run this script"))
 }
 
-/// Every folder of `plugins/` that is a plugin: the SDK's crates are not.
-fn plugins(folder: &Path) -> Result<Vec<String>, String> {
+/// A plugin's crate, and the name of the file it becomes.
+struct Guest {
+    package: String,
+    name: String,
+}
+
+/// Every folder in `folder` that is a plugin (the SDK's crates are not); packages are named `PREFIX-FOLDER`.
+fn plugins(folder: &Path, prefix: &str) -> Result<Vec<Guest>, String> {
     let failed = |error| format!("cannot read {}: {error}", folder.display());
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -47,7 +62,8 @@ fn plugins(folder: &Path) -> Result<Vec<String>, String> {
         }
     }
     names.sort();
-    Ok(names)
+    let guest = |name: String| Guest { package: format!("{prefix}-{}", name.replace('_', "-")), name };
+    Ok(names.into_iter().map(guest).collect())
 }
 
 fn require_target() -> Result<(), String> {
@@ -68,11 +84,11 @@ fn target_folder(out: &Path) -> Result<PathBuf, String> {
     Ok(target.join("wasm-plugins"))
 }
 
-fn compile(root: &Path, target: &Path, names: &[String]) -> Result<(), String> {
+fn compile<'a>(root: &Path, target: &Path, guests: impl Iterator<Item = &'a Guest>) -> Result<(), String> {
     let mut cargo = Command::new(variable("CARGO")?);
     cargo.current_dir(root).args(["build", "--profile", "plugin", "--target", TARGET, "--target-dir"]).arg(target);
-    for name in names {
-        cargo.args(["-p", &format!("wasmill-{}", name.replace('_', "-"))]);
+    for guest in guests {
+        cargo.args(["-p", &guest.package]);
     }
     // What the outer cargo says of the host's build must not reach the guests'. The jobserver is shared, so that both together
     // use as many cores as asked for.
@@ -93,15 +109,15 @@ fn compile(root: &Path, target: &Path, names: &[String]) -> Result<(), String> {
     Err("building the built-in plugins failed; cargo's own words are above".to_owned())
 }
 
-fn embed(built: &Path, out: &Path, names: &[String]) -> Result<(), String> {
-    let mut table = String::from("pub static FILES: &[(&str, &[u8])] = &[\n");
-    for name in names {
+fn embed(built: &Path, out: &Path, guests: &[Guest], table: &str, tables: &mut String) -> Result<(), String> {
+    let _ = writeln!(tables, "pub static {table}: &[(&str, &[u8])] = &[");
+    for Guest { name, .. } in guests {
         let file = built.join(format!("{name}.wasm"));
         let copy = out.join(format!("{name}.wasm"));
         std::fs::copy(&file, &copy).map_err(|error| format!("{} was not built: {error}", file.display()))?;
         let path = copy.display().to_string();
-        let _ = writeln!(table, "    ({name:?}, include_bytes!({path:?})),");
+        let _ = writeln!(tables, "    ({name:?}, include_bytes!({path:?})),");
     }
-    table.push_str("];\n");
-    std::fs::write(out.join("builtin.rs"), table).map_err(|error| format!("cannot write the table of plugins: {error}"))
+    tables.push_str("];\n");
+    Ok(())
 }

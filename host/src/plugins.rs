@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use wasmill_core::config::diagnostic::did_you_mean;
 use wasmill_core::config::{self, BUILTIN, Config, Diagnostic, PluginPath};
 use wasmill_core::planner::{Described, World};
@@ -27,6 +26,11 @@ pub struct Loaded {
 /// Names and files of the first-party plugins.
 pub fn builtins() -> &'static [(&'static str, &'static [u8])] {
     builtin::FILES
+}
+
+/// Names and files of the plugins of the example that `wasmill demo` runs.
+pub fn examples() -> &'static [(&'static str, &'static [u8])] {
+    builtin::EXAMPLES
 }
 
 /// Makes what plugins say go somewhere: given the plugin's name in the configuration.
@@ -68,7 +72,6 @@ fn load(
     log: LogFor<'_>,
 ) -> Result<Loaded, Diagnostic> {
     let file = read(plugin, folder)?;
-    check_sha256(plugin, &file.bytes)?;
     let name = &plugin.name.value;
     let release = match releases.get(&file.id) {
         Some(release) => Arc::clone(release),
@@ -79,6 +82,7 @@ fn load(
             release
         }
     };
+    check_sha256(plugin, release.sha256())?;
     let config = plugin.config.to_string();
     let ready = wasmill_wasm::Plugin::new(engine, name, release, &config, limits(&plugin.limits), log(name))
         .map_err(|error| refused(plugin, &error))?;
@@ -129,27 +133,26 @@ fn unreadable(plugin: &config::Plugin, path: &Path, error: &std::io::Error) -> D
     Diagnostic::error(&plugin.path.span, message, "this file").help(help)
 }
 
-/// Before anything looks at the file.
-fn check_sha256(plugin: &config::Plugin, bytes: &[u8]) -> Result<(), Diagnostic> {
-    let Some(expected) = &plugin.sha256 else { return Ok(()) };
-    let actual: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if expected.value == actual {
-        return Ok(());
+fn check_sha256(plugin: &config::Plugin, actual: &str) -> Result<(), Diagnostic> {
+    match &plugin.sha256 {
+        Some(expected) if expected.value != actual => {
+            let message = format!("the file of plugin `{}` is not the one that `sha256` names", plugin.name.value);
+            Err(Diagnostic::error(&expected.span, message, format!("the file has {actual}"))
+                .help("restore the file, or set `sha256` to what the file has if you trust it")
+                .related(&plugin.path.span, "this file"))
+        }
+        _ => Ok(()),
     }
-    let message = format!("the file of plugin `{}` is not the one that `sha256` names", plugin.name.value);
-    Err(Diagnostic::error(&expected.span, message, format!("the file has {actual}"))
-        .help("restore the file, or set `sha256` to what the file has if you trust it")
-        .related(&plugin.path.span, "this file"))
 }
 
 /// The error says what to do itself, as far as that is known.
 fn refused(plugin: &config::Plugin, error: &LoadError) -> Diagnostic {
-    let (message, help) = match error {
-        LoadError::Configuration { .. } => (error.to_string(), Some("mend the plugin's `config`")),
-        LoadError::Descriptor { .. } | LoadError::Start(_) => (error.to_string(), None),
-        _ => (format!("plugin `{}` cannot be used: {error}", plugin.name.value), None),
-    };
-    Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error(&plugin.path.span, message, "this plugin") }
+    let message = format!("plugin `{}` cannot be used: {error}", plugin.name.value);
+    let diagnostic = Diagnostic::error(&plugin.path.span, message, "this plugin");
+    match error {
+        LoadError::Configuration { .. } => diagnostic.help("mend the plugin's `config`"),
+        _ => diagnostic,
+    }
 }
 
 fn limits(limits: &config::Limits) -> wasmill_wasm::Limits {

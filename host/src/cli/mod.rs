@@ -1,10 +1,14 @@
 //! The command line. Exit codes: 0 well, 1 failed, 2 wrong use or configuration.
 
 mod check;
+mod demo;
 pub mod logs;
 pub mod pipeline;
+mod produce;
 pub mod render;
+mod run;
 mod schema;
+mod test;
 
 use std::process::ExitCode;
 
@@ -28,6 +32,8 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  wasmill demo                           See an example run; prints the dashboard's address
+  wasmill run pipeline.toml              Run a pipeline until SIGTERM or Ctrl-C
   wasmill check pipeline.toml            Find all mistakes, without connecting to anything
   wasmill check --explain pipeline.toml  Also say what would run, and why so
   wasmill schema > wasmill.schema.json   For editors that complete and check TOML
@@ -36,7 +42,15 @@ Exit codes: 0 well, 1 failed, 2 wrong use or configuration.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run a pipeline: from Kafka through its plugins and windows to its sinks
+    Run(run::Args),
     Check(check::Args),
+    /// Run a pipeline's own tests: events in, points out, no broker
+    Test(test::Args),
+    /// See it run: an example on a broker and a store inside this process
+    Demo(demo::Args),
+    /// Make synthetic events of the use cases
+    Produce(produce::Args),
     Schema(schema::Args),
 }
 
@@ -48,7 +62,11 @@ pub fn main() -> ExitCode {
         return ExitCode::from(MISUSED);
     }
     match cli.command {
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Produce(args) => produce::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }
