@@ -1,4 +1,4 @@
-//! The reader's tables, the JSON Schema and `docs/configuration.md` say the same.
+//! The reader's tables, the JSON Schema and `host/docs/configuration.md` say the same.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
@@ -62,7 +62,7 @@ fn row(key: &Key) -> String {
     format!("| `{}` | {} | {default} | {}<br>{example} |", key.name, kind(&key.shape), key.doc)
 }
 
-/// What `docs/configuration.md` says of a section.
+/// What `host/docs/configuration.md` says of a section.
 fn table(section: &Section) -> String {
     let mut table = format!("### `[{}]`\n\n{}\n\n", section.title, section.doc);
     table.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
@@ -76,7 +76,7 @@ fn table(section: &Section) -> String {
 
 #[test]
 fn the_reference_has_the_table_of_every_section() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
     let reference = std::fs::read_to_string(&path).unwrap_or_default();
     let missing: Vec<String> = sections()
         .into_iter()
@@ -84,7 +84,11 @@ fn the_reference_has_the_table_of_every_section() {
         .map(table)
         .filter(|table| !reference.contains(table.as_str()))
         .collect();
-    assert!(missing.is_empty(), "docs/configuration.md lacks these tables as they are here:\n\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "host/docs/configuration.md lacks these tables as they are here:\n\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]

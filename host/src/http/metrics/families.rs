@@ -1,4 +1,4 @@
-//! Every metric: its name, what it means, and where it is read. `docs/metrics.md` says more of each; a test compares the two.
+//! Every metric: its name, what it means, and where it is read. `host/docs/metrics.md` says more of each; a test compares the two.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -1,4 +1,4 @@
-//! `/metrics`: the figures in the OpenMetrics text format, read at the moment of the scrape. `docs/metrics.md` explains each.
+//! `/metrics`: the figures in the OpenMetrics text format, read at the moment of the scrape. `host/docs/metrics.md` explains each.
 
 mod families;
 mod process;
