@@ -1,5 +1,5 @@
 //! Builds the first-party plugins for WebAssembly and embeds them (`path = "builtin:NAME"`), and with them those of the example that
-//! `wasmill demo` runs.
+//! `wasmill demo` runs, and the sources of the SDK that `wasmill plugin new` unpacks.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,14 @@ use std::process::{Command, ExitCode};
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The demo's example, whose plugins travel with the binary.
 const DEMO: &str = "commerce";
+/// What a plugin's author needs of this repository. Tests stay behind.
+const SDK: [&str; 5] = [
+    "plugins/sdk/Cargo.toml",
+    "plugins/sdk/src",
+    "plugins/sdk-macros/Cargo.toml",
+    "plugins/sdk-macros/src",
+    "wit/v0.1",
+];
 
 fn main() -> ExitCode {
     match build() {
@@ -37,7 +45,39 @@ fn build() -> Result<(), String> {
     embed(&built, &out, &builtin, "FILES", &mut tables)?;
     embed(&built, &out, &examples, "EXAMPLES", &mut tables)?;
     std::fs::write(out.join("builtin.rs"), tables)
-        .map_err(|error| format!("cannot write the table of plugins: {error}"))
+        .map_err(|error| format!("cannot write the table of plugins: {error}"))?;
+    std::fs::write(out.join("sdk.rs"), sdk(&root)?)
+        .map_err(|error| format!("cannot write the table of the SDK: {error}"))
+}
+
+/// A table of the SDK's files: path in the repository, text.
+fn sdk(root: &Path) -> Result<String, String> {
+    let mut files = Vec::new();
+    for part in SDK {
+        list(&root.join(part), &mut files)?;
+    }
+    files.sort();
+    let mut table = String::from("static FILES: &[(&str, &str)] = &[\n");
+    for file in files {
+        let name = file.strip_prefix(root).map_err(|error| error.to_string())?.to_string_lossy().replace('\\', "/");
+        let _ = writeln!(table, "    ({name:?}, include_str!({:?})),", file.display().to_string());
+    }
+    let manifest = root.join("Cargo.toml").display().to_string();
+    let _ = writeln!(table, "];\nstatic WORKSPACE: &str = include_str!({manifest:?});");
+    Ok(table)
+}
+
+/// Every file in a folder and below, or the file itself.
+fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let failed = |error| format!("cannot read {}: {error}", path.display());
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        list(&entry.map_err(failed)?.path(), files)?;
+    }
+    Ok(())
 }
 
 fn variable(name: &str) -> Result<String, String> {

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 pub mod logs;
 pub mod pipeline;
+mod plugin;
 mod produce;
 pub mod render;
 mod run;
@@ -36,6 +37,7 @@ Examples:
   wasmill run pipeline.toml              Run a pipeline until SIGTERM or Ctrl-C
   wasmill check pipeline.toml            Find all mistakes, without connecting to anything
   wasmill check --explain pipeline.toml  Also say what would run, and why so
+  wasmill plugin new revenue             Start a plugin of your own
   wasmill schema > wasmill.schema.json   For editors that complete and check TOML
 
 Exit codes: 0 well, 1 failed, 2 wrong use or configuration.";
@@ -51,6 +53,7 @@ enum Command {
     Demo(demo::Args),
     /// Make synthetic events of the use cases
     Produce(produce::Args),
+    Plugin(plugin::Args),
     Schema(schema::Args),
 }
 
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Produce(args) => produce::run(&args),
+        Command::Plugin(args) => plugin::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

@@ -85,7 +85,7 @@ fn unreadable(file: &Path, error: &std::io::Error) -> String {
 }
 
 /// Where compiled plugins are kept between starts: `$WASMILL_CACHE`, or the user's folder for caches; `None` without either.
-fn cache_folder() -> Option<PathBuf> {
+pub fn cache_folder() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("WASMILL_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("wasmill")))
