@@ -14,9 +14,9 @@ use wasmill_core::window::{PaneDelta, Windower};
 
 use crate::clock;
 use crate::delivery::Epoch;
-use crate::lane::{ExchangeMessage, Gate, LaneReport, Place};
+use crate::lane::{Anew, ExchangeMessage, Gate, LaneReport, Place};
 use crate::outlets::Outlets;
-use crate::task::{Bound, Failure, Halt, Outbox, SourceRuntime};
+use crate::task::{Bound, Halt, Outbox, SourceRuntime};
 
 /// Frames the exchange's queue holds; a full one makes its tasks wait.
 pub const QUEUE_FRAMES: usize = 256;
@@ -49,6 +49,8 @@ pub struct Exchange {
     epoch: Arc<Epoch>,
     partitions: BTreeMap<Place, Partition>,
     watermark: Nanos,
+    /// Where the last commit found it.
+    committed: Nanos,
     merges: Vec<Merge>,
     failed: bool,
 }
@@ -70,6 +72,7 @@ impl Exchange {
             epoch: Epoch::new(0),
             partitions: BTreeMap::new(),
             watermark: BEGINNING,
+            committed: BEGINNING,
             merges: Vec::new(),
             failed: false,
         }
@@ -100,7 +103,7 @@ impl Exchange {
 
     fn handle(&mut self, message: ExchangeMessage) -> Result<(), Halt> {
         match message {
-            ExchangeMessage::Reset { incarnation, places, gate, epoch } => self.reset(incarnation, places, gate, epoch),
+            ExchangeMessage::Reset(anew) => self.reset(anew),
             ExchangeMessage::Frame { incarnation, place, watermark, idle, deltas } => {
                 if incarnation != self.incarnation || self.failed {
                     return Ok(());
@@ -117,7 +120,7 @@ impl Exchange {
                     if let Some(partition) = self.partitions.get_mut(&place) {
                         partition.caught_up = true;
                     }
-                    self.open_gate();
+                    return self.open_gate();
                 }
                 Ok(())
             }
@@ -131,10 +134,12 @@ impl Exchange {
         }
     }
 
-    fn reset(&mut self, incarnation: u64, places: Vec<Place>, gate: Arc<Gate>, epoch: Arc<Epoch>) -> Result<(), Halt> {
+    fn reset(&mut self, anew: Anew) -> Result<(), Halt> {
+        let Anew { incarnation, places, gate, epoch, committed } = anew;
         self.incarnation = incarnation;
         self.gate = gate;
         self.epoch = epoch;
+        self.committed = committed;
         self.watermark = BEGINNING;
         self.closed.store(BEGINNING, Ordering::Release);
         self.failed = false;
@@ -146,20 +151,23 @@ impl Exchange {
         let runtime = Arc::clone(&self.runtime);
         for (route, plan) in exchanged(&runtime) {
             let plugin = &runtime.plugins[plan.plugin];
-            let fail = |error| Halt::Rebuild(Failure { plugin: plan.plugin, error, culprit: None });
-            let aggregator = plugin.aggregator().map_err(fail)?;
+            let aggregator = plugin.aggregator().map_err(|error| Halt::rebuild(plan.plugin, error))?;
             let windower = Windower::new(&plan.windows, plan.lateness, plan.keys.len())?;
             self.merges.push(Merge { route, aggregator, windower, last_early: Nanos::MIN });
         }
-        self.open_gate();
-        Ok(())
+        self.open_gate()
     }
 
     /// Everything up to the partitions' positions has been handled: from here on, what fires is new.
-    fn open_gate(&mut self) {
+    fn open_gate(&mut self) -> Result<(), Halt> {
         if self.partitions.values().all(|partition| partition.caught_up) {
+            // Idle partitions had let it come further than the replayed watermarks do; what it fired there was acknowledged.
+            self.watermark = self.watermark.max(self.committed);
+            self.advance_all()?;
             self.gate.open();
+            self.closed.store(self.watermark, Ordering::Release);
         }
+        Ok(())
     }
 
     /// Turns to the next epoch behind the last of the partitions: what their panes fired before belongs to the old one.
@@ -184,11 +192,13 @@ impl Exchange {
     }
 
     fn advance(&mut self) -> Result<(), Halt> {
-        let watermark = minimum(self.partitions.values());
-        if watermark <= self.watermark {
-            return Ok(());
-        }
-        self.watermark = watermark;
+        self.watermark = self.watermark.max(minimum(self.partitions.values()));
+        self.advance_all()
+    }
+
+    /// Also where the watermark stands still: what was absorbed may correct windows that have fired.
+    fn advance_all(&mut self) -> Result<(), Halt> {
+        let watermark = self.watermark;
         for index in 0..self.merges.len() {
             self.with_states(index, |windower, states| windower.advance(watermark, states))?;
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use wasmill_core::checkpoint::Checkpoint;
-use wasmill_core::plan::RouteId;
+use wasmill_core::plan::{PluginId, RouteId};
 use wasmill_core::records::Records;
 use wasmill_core::time::Nanos;
 use wasmill_core::window::PaneDelta;
@@ -79,13 +79,18 @@ pub enum ExchangeMessage {
         epoch: Arc<Epoch>,
     },
     /// Everything starts anew with these partitions.
-    Reset {
-        incarnation: u64,
-        places: Vec<Place>,
-        gate: Arc<Gate>,
-        epoch: Arc<Epoch>,
-    },
+    Reset(Anew),
     Stop,
+}
+
+/// A fresh start of an exchange.
+pub struct Anew {
+    pub incarnation: u64,
+    pub places: Vec<Place>,
+    pub gate: Arc<Gate>,
+    pub epoch: Arc<Epoch>,
+    /// The watermark it had at the last commit.
+    pub committed: Nanos,
 }
 
 /// What a source's coordinator tells a lane.
@@ -105,10 +110,11 @@ pub enum LaneMessage {
         generation: u64,
         offset: i64,
     },
-    /// Turn to this epoch and say where you are.
+    /// Turn to this epoch and say where you are. `exchange_watermark`: the same for all tasks, read before any of them turns.
     Barrier {
         source: usize,
         epoch: Arc<Epoch>,
+        exchange_watermark: Option<Nanos>,
         reply: Sender<Snapshot>,
     },
     /// A bounded run: close every window of the source's tasks.
@@ -146,8 +152,8 @@ pub struct Snapshot {
 pub enum LaneReport {
     /// The task is gone; it must be rebuilt, or its source stopped.
     Halted { place: Place, generation: u64, halt: Halt },
-    /// A row made a transformer fail and was dead-lettered.
-    Trapped { place: Place, count: u32 },
+    /// Rows made transformers fail and were dead-lettered.
+    Trapped { place: Place, plugins: Vec<PluginId> },
     /// A plugin failed in the exchange: all partitions of the source start anew.
     ExchangeHalted { incarnation: u64, halt: Halt },
     /// The exchange has turned to this epoch, behind all of its partitions.
@@ -163,6 +169,8 @@ struct Owned {
     waiting: VecDeque<(Records, usize, Lease)>,
     caught_up: bool,
     reached: bool,
+    /// The exchange was told that this partition holds nothing back.
+    told_idle: bool,
 }
 
 /// Runs until told to stop or until every sender is gone.
@@ -199,15 +207,16 @@ impl Lane {
             LaneMessage::End { place, generation, offset } => {
                 self.with(&place, generation, |owned| {
                     if owned.waiting.is_empty() {
-                        owned.task.reached_end(offset);
+                        let outbox = owned.task.reached_end(offset)?;
+                        owned.send(outbox);
                     }
                     owned.after_progress();
                     Ok(())
                 });
             }
-            LaneMessage::Barrier { source, epoch, reply } => {
+            LaneMessage::Barrier { source, epoch, exchange_watermark, reply } => {
                 for (place, owned) in self.tasks.iter_mut().filter(|(place, _)| place.source == source) {
-                    owned.barrier(place, &epoch, &reply);
+                    owned.barrier(place, &epoch, exchange_watermark, &reply);
                 }
             }
             LaneMessage::Finish { source } => {
@@ -238,7 +247,14 @@ impl Lane {
         );
         match task {
             Ok(task) => {
-                let mut owned = Owned { assignment, task, waiting: VecDeque::new(), caught_up: false, reached: false };
+                let mut owned = Owned {
+                    assignment,
+                    task,
+                    waiting: VecDeque::new(),
+                    caught_up: false,
+                    reached: false,
+                    told_idle: false,
+                };
                 owned.after_progress();
                 self.tasks.insert(place, owned);
             }
@@ -268,9 +284,7 @@ impl Lane {
         for (place, generation) in places {
             self.with(&place, generation, |owned| {
                 owned.drain_waiting()?;
-                let outbox = owned.task.tick(now)?;
-                owned.send(outbox);
-                Ok(())
+                owned.tick(now)
             });
         }
     }
@@ -280,6 +294,27 @@ impl Owned {
     fn take(&mut self, records: Records, lease: Lease) -> Result<(), Halt> {
         self.waiting.push_back((records, 0, lease));
         self.drain_waiting()
+    }
+
+    /// What the clock asks for. While the gate holds the task back, time stands still for it.
+    fn tick(&mut self, now: Nanos) -> Result<(), Halt> {
+        if self.held_back() {
+            return Ok(());
+        }
+        let mut outbox = self.task.tick(now)?;
+        if self.told_idle {
+            self.follow_exchange(&mut outbox)?;
+        }
+        self.send(outbox);
+        Ok(())
+    }
+
+    /// The exchange has gone on without this idle partition: what comes now is judged by how far it has come.
+    fn follow_exchange(&mut self, outbox: &mut Outbox) -> Result<(), Halt> {
+        match &self.assignment.exchange {
+            Some(exchange) => self.task.raise(exchange.watermark.load(Ordering::Acquire), outbox),
+            None => Ok(()),
+        }
     }
 
     /// Ahead of the others while some still replay: what is new must wait.
@@ -311,7 +346,11 @@ impl Owned {
                 break;
             }
             first = range.end;
-            let outbox = self.task.process(records, range, clock::now())?;
+            let mut outbox = Outbox::default();
+            if self.told_idle {
+                self.follow_exchange(&mut outbox)?;
+            }
+            self.task.process(records, range, clock::now(), &mut outbox)?;
             self.send(outbox);
             self.after_progress();
         }
@@ -320,18 +359,21 @@ impl Owned {
     }
 
     fn send(&mut self, mut outbox: Outbox) {
-        if outbox.culprits > 0 {
-            let report = LaneReport::Trapped { place: self.assignment.place.clone(), count: outbox.culprits };
+        let culprits = std::mem::take(&mut outbox.culprits);
+        if !culprits.is_empty() {
+            let report = LaneReport::Trapped { place: self.assignment.place.clone(), plugins: culprits };
             let _ = self.assignment.reports.send(report);
         }
         let deltas = std::mem::take(&mut outbox.deltas);
         self.assignment.outlets.send(outbox, &self.assignment.epoch);
+        let idle = self.task.live() && self.task.idle(clock::now());
+        self.told_idle = idle;
         if let Some(exchange) = &self.assignment.exchange {
             let frame = ExchangeMessage::Frame {
                 incarnation: exchange.incarnation,
                 place: self.assignment.place.clone(),
                 watermark: self.task.watermark(),
-                idle: self.task.idle(clock::now()),
+                idle,
                 deltas,
             };
             let _ = exchange.frames.send(frame);
@@ -355,9 +397,14 @@ impl Owned {
         }
     }
 
-    fn barrier(&mut self, place: &Place, epoch: &Arc<Epoch>, reply: &Sender<Snapshot>) {
+    fn barrier(
+        &mut self,
+        place: &Place,
+        epoch: &Arc<Epoch>,
+        exchange_watermark: Option<Nanos>,
+        reply: &Sender<Snapshot>,
+    ) {
         self.assignment.epoch = Arc::clone(epoch);
-        let exchange_watermark = self.assignment.exchange.as_ref().map(|e| e.watermark.load(Ordering::Acquire));
         let start = &self.assignment.start;
         // A task that still replays stands, for a commit, where it started.
         let (position, checkpoint) = if self.task.live() {

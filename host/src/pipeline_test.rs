@@ -137,7 +137,8 @@ fn feed(runtime: &Arc<SourceRuntime>, config: &Config, records: &Records, points
     let mut first = 0;
     while let Some(range) = task.next_batch(records, first) {
         first = range.end;
-        let outbox = task.process(records, range, now).map_err(explain)?;
+        let mut outbox = Outbox::default();
+        task.process(records, range, now, &mut outbox).map_err(explain)?;
         collect(outbox, config, &targets, points)?;
     }
     let outbox = task.finish().map_err(explain)?;

@@ -28,6 +28,12 @@ pub struct Checkpoint {
     /// Raises of the floor since the low mark: before the event at this offset was handled, the floor was this.
     #[serde(default, rename = "raised", skip_serializing_if = "Vec::is_empty")]
     pub raises: Vec<(i64, Nanos)>,
+    /// Before the low mark, the running maximum of each route whose plugin sets event time, in the plan's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<Nanos>,
+    /// How far the source's exchange had come: idle partitions hold it back no longer, so replay alone would not get it there.
+    #[serde(default, rename = "exchanged", skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Nanos>,
 }
 
 /// Metadata that this version cannot read.
@@ -45,7 +51,7 @@ impl Checkpoint {
         if raises.len() > MAX_RAISES {
             raises.drain(..raises.len() - MAX_RAISES);
         }
-        Checkpoint { v: 1, low_mark, running_max, floor, raises }
+        Checkpoint { v: 1, low_mark, running_max, floor, raises, own: Vec::new(), exchange: None }
     }
 
     /// Nothing is open and nothing was seen: replay starts at the position.

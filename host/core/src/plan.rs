@@ -57,6 +57,21 @@ pub struct SourcePlan {
     pub routes: Vec<RoutePlan>,
 }
 
+impl SourcePlan {
+    /// A plugin on the way to `route`'s end replaces event time: the route's watermark is its own, not the source's.
+    pub fn sets_event_time(&self, route: RouteId) -> bool {
+        let plan = &self.routes[route];
+        let own = plan.transforms.iter().any(|t| t.outputs.first().is_some_and(|output| output.time.is_some()));
+        own || match plan.from {
+            From::Source => false,
+            From::Route { route, output } => {
+                let chosen = self.routes[route].transforms.last().and_then(|t| t.outputs.get(output));
+                chosen.is_some_and(|output| output.time.is_some()) || self.sets_event_time(route)
+            }
+        }
+    }
+}
+
 /// Where an event's time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeSource {

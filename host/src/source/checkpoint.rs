@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use wasmill_core::checkpoint::Checkpoint;
@@ -124,7 +125,13 @@ impl Coordinator {
         });
         let source = self.config.index;
         let reply = self.snapshots_in.clone();
-        self.to_all_lanes(|| LaneMessage::Barrier { source, epoch: Arc::clone(&epoch), reply: reply.clone() });
+        let exchange_watermark = self.exchange.as_ref().map(|exchange| exchange.watermark.load(Ordering::Acquire));
+        self.to_all_lanes(|| LaneMessage::Barrier {
+            source,
+            epoch: Arc::clone(&epoch),
+            exchange_watermark,
+            reply: reply.clone(),
+        });
     }
 
     /// Turns to a new epoch and waits for the positions; `None` at the deadline, or if a task failed meanwhile.
@@ -194,6 +201,8 @@ impl Coordinator {
             tracing::warn!(source = %self.name(), "cannot commit: {error}; trying again with the next checkpoint");
             return false;
         }
+        // Whatever was the matter, it is over.
+        figures.fault.set(None);
         figures.commits.add(1);
         figures.commit_seconds.record(started.elapsed());
         for (place, (position, checkpoint)) in positions {

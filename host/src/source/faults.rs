@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use wasmill_core::plan::PluginId;
+
 use super::Coordinator;
 use crate::lane::Place;
 use crate::task::{Failure, Halt};
@@ -69,31 +71,35 @@ impl Coordinator {
     }
 
     /// Rows made a transformer fail; they are dead letters, nothing needs rebuilding.
-    pub fn trapped(&mut self, place: &Place, count: u32) {
-        for _ in 0..count {
-            if self.faults.trap(Instant::now()) {
-                let reason = format!(
-                    "plugins failed more than {MAX_TRAPS} times within {} s, last in {} [{}]: see the dead letters for the rows",
-                    TRAP_WINDOW.as_secs(),
-                    place.topic,
-                    place.partition
-                );
-                return self.stop_with_fault(reason);
+    pub fn trapped(&mut self, place: &Place, plugins: &[PluginId]) {
+        for &plugin in plugins {
+            let last = format!("last in {} [{}]: see the dead letters for the rows", place.topic, place.partition);
+            if !self.tolerate_one(plugin, &last) {
+                return;
             }
         }
     }
 
     fn tolerate(&mut self, failure: &Failure) -> bool {
         tracing::warn!(source = %self.name(), "{}; rebuilding by replay", failure.error);
-        if self.faults.trap(Instant::now()) {
-            self.stop_with_fault(format!(
-                "plugins failed more than {MAX_TRAPS} times within {} s, last: {}",
-                TRAP_WINDOW.as_secs(),
-                failure.error
-            ));
-            return false;
+        self.tolerate_one(failure.plugin, &format!("last: {}", failure.error))
+    }
+
+    /// False if this failure was one too many: then the source is stopped, and its status says whose fault it is.
+    fn tolerate_one(&mut self, plugin: PluginId, last: &str) -> bool {
+        if !self.faults.trap(Instant::now()) {
+            return true;
         }
-        true
+        let runtime = &self.config.runtime;
+        let reason = format!(
+            "plugins failed more than {MAX_TRAPS} times within {} s, at last `{}` ({}); {last}",
+            TRAP_WINDOW.as_secs(),
+            runtime.plugins[plugin].name(),
+            runtime.plugins[plugin].release()
+        );
+        runtime.plugin_figures[plugin].fault.set(Some(reason.clone()));
+        self.stop_with_fault(reason);
+        false
     }
 
     /// Throws one task away and replays it from its last commit; with an exchange, all of the source's tasks.

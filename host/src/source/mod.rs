@@ -200,7 +200,7 @@ impl Coordinator {
     fn report(&mut self, report: LaneReport) {
         match report {
             LaneReport::Halted { place, generation, halt } => self.halted(place, generation, halt),
-            LaneReport::Trapped { place, count } => self.trapped(&place, count),
+            LaneReport::Trapped { place, plugins } => self.trapped(&place, &plugins),
             LaneReport::ExchangeHalted { incarnation, halt } => self.exchange_halted(incarnation, halt),
             LaneReport::ExchangeTurned { epoch } => self.checkpoints.exchange_turned(epoch),
             LaneReport::Reached { place, generation } => {

@@ -15,7 +15,7 @@ use super::{Coordinator, REVOKE_DEADLINE};
 use crate::delivery::Epoch;
 use crate::exchange::{self, Exchange};
 use crate::figures::PartitionFigures;
-use crate::lane::{Assignment, ExchangeLink, ExchangeMessage, Gate, LaneMessage, LaneReport, Place};
+use crate::lane::{Anew, Assignment, ExchangeLink, ExchangeMessage, Gate, LaneMessage, LaneReport, Place};
 use crate::outlets::Outlets;
 use crate::task::{SourceRuntime, Start};
 
@@ -218,12 +218,14 @@ impl Coordinator {
         if let Some(exchange) = &mut self.exchange {
             exchange.incarnation += 1;
             exchange.gate = Arc::default();
-            let _ = exchange.frames.send(ExchangeMessage::Reset {
+            let committed = self.owned.values().filter_map(|owned| owned.checkpoint.exchange).max();
+            let _ = exchange.frames.send(ExchangeMessage::Reset(Anew {
                 incarnation: exchange.incarnation,
                 places: places.clone(),
                 gate: Arc::clone(&exchange.gate),
                 epoch: Arc::clone(&epoch),
-            });
+                committed: committed.unwrap_or(BEGINNING),
+            }));
         }
         for place in places {
             self.assign_from_commit(&place, &epoch);

@@ -11,7 +11,7 @@ use wasmill_core::watermark::Watermark;
 use wasmill_core::window::{Emission, Input, LowMark, States, Windower};
 
 use super::Halt;
-use super::context::{Failure, Outbox, Outgoing, Refusal, SourceRuntime};
+use super::context::{Outbox, Outgoing, Refusal, SourceRuntime};
 use super::culprit;
 use super::emit::{Fired, invalid, rows_of};
 use super::frame::Frame;
@@ -37,10 +37,9 @@ impl Fold {
     /// The plugin cannot be instantiated, or the windows reach a limit.
     pub fn new(source: &Arc<SourceRuntime>, route: RouteId) -> Result<Self, Halt> {
         let plan = aggregate(source, route);
-        let aggregator = source.plugins[plan.plugin].aggregator().map_err(|error| rebuild(plan, error))?;
+        let aggregator = source.plugins[plan.plugin].aggregator().map_err(|error| Halt::rebuild(plan.plugin, error))?;
         let windower = Windower::new(&plan.windows, plan.lateness, plan.keys.len())?;
-        let own_time = source.plan.routes[route].transforms.iter().any(|t| t.outputs.iter().any(|o| o.time.is_some()));
-        let watermark = own_time.then(|| Watermark::new(source.plan.out_of_orderness));
+        let watermark = source.plan.sets_event_time(route).then(|| Watermark::new(source.plan.out_of_orderness));
         Ok(Fold {
             route,
             source: Arc::clone(source),
@@ -50,6 +49,15 @@ impl Fold {
             last_early: Nanos::MIN,
             slots: 0,
         })
+    }
+
+    /// Of its own, where a transformer of the route sets event time.
+    pub fn own_watermark(&self) -> Option<&Watermark> {
+        self.watermark.as_ref()
+    }
+
+    pub fn own_watermark_mut(&mut self) -> Option<&mut Watermark> {
+        self.watermark.as_mut()
     }
 
     fn plan(&self) -> &AggregatePlan {
@@ -63,7 +71,7 @@ impl Fold {
         let rows = frame.alive_rows();
         let keys: Vec<_> = plan.keys.iter().filter_map(|key| frame.key_texts(key.column)).collect();
         let keys: Vec<&Strings> = keys.iter().map(|k| &**k).collect();
-        let own_progress = self.watermark.as_mut().map(|own| own.observe(&frame.times));
+        let own_progress = self.watermark.as_mut().map(|own| own.observe(&frame.times).marked_by(batch.progress));
         let progress = own_progress.as_ref().unwrap_or(batch.progress);
         let input = Input {
             rows: &rows,
@@ -82,7 +90,7 @@ impl Fold {
             folded: Some(Folded { frame, offset_of: batch.offset_of }),
             rejects: Vec::new(),
             live: batch.live,
-            outbox: &mut batch.outbox,
+            outbox: batch.outbox,
         };
         self.windower.fold(&input, &mut states, &mut late)?;
         if !plan.exchanged {
@@ -91,7 +99,7 @@ impl Fold {
         let rejects = states.rejects;
         let (after, drop) = (progress.after(), plan.late == OnLate::Drop);
         if batch.live {
-            let accepted = rows.len() - late.len() - rejects.len();
+            let accepted = rows.len().saturating_sub(late.len() + rejects.len());
             source.route_figures[self.route].accepted.add(accepted as u64);
         }
         for row in late {
@@ -110,7 +118,7 @@ impl Fold {
             ));
         }
         if plan.exchanged {
-            self.send_panes(after, false, &mut batch.outbox)?;
+            self.send_panes(after, false, batch.outbox)?;
         }
         self.count_slots();
         Ok(())
@@ -221,10 +229,6 @@ fn aggregate(source: &SourceRuntime, route: RouteId) -> &AggregatePlan {
     }
 }
 
-fn rebuild(plan: &AggregatePlan, error: CallError) -> Halt {
-    Halt::Rebuild(Failure { plugin: plan.plugin, error, culprit: None })
-}
-
 /// The batch whose rows are folded.
 #[derive(Clone, Copy)]
 pub struct Folded<'a> {
@@ -254,7 +258,9 @@ impl Bound<'_> {
         call: impl FnOnce(&mut dyn Aggregator) -> Result<T, CallError>,
     ) -> Result<T, Halt> {
         let aggregator = &mut *self.aggregator;
-        self.source.call(self.plan.plugin, rows, || call(aggregator)).map_err(|error| rebuild(self.plan, error))
+        self.source
+            .call(self.plan.plugin, rows, || call(aggregator))
+            .map_err(|error| Halt::rebuild(self.plan.plugin, error))
     }
 
     /// Adds to a failed `accumulate` the event that causes it, if one alone does.
@@ -322,7 +328,7 @@ impl States for Bound<'_> {
         let fired = Fired { windows: emission.windows, keys: emission.keys, size_label: emission.size };
         let plugin = &self.source.plugins[self.plan.plugin];
         let rows = rows_of(self.plan, &fired, results)
-            .map_err(|message| rebuild(self.plan, invalid(plugin.as_ref(), message)))?;
+            .map_err(|message| Halt::rebuild(self.plan.plugin, invalid(plugin.as_ref(), message)))?;
         for (output, rows) in rows {
             figures.rows_out.add(rows.len() as u64);
             self.outbox.items.push(Outgoing::Rows { route: self.route, output, rows: Arc::new(rows) });

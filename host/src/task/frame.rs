@@ -42,6 +42,8 @@ pub struct Frame<'a> {
     pub source_rows: Option<Rc<Vec<u32>>>,
     /// Event time by frame row.
     pub times: Rc<Vec<Nanos>>,
+    /// Where it stands as a column, if some plugin reads it.
+    time_column: Option<ColumnId>,
 }
 
 impl<'a> Frame<'a> {
@@ -49,10 +51,16 @@ impl<'a> Frame<'a> {
     pub fn new(width: usize, decoded: &'a [Column], times: Rc<Vec<Nanos>>, time_column: Option<ColumnId>) -> Self {
         let mut columns: Vec<Option<Held<'a>>> = decoded.iter().map(|c| Some(Held::Borrowed(c))).collect();
         columns.resize_with(width, || None);
-        if let Some(id) = time_column {
-            columns[id] = Some(Held::Shared(Rc::new(Column::new(Values::Integers(times.to_vec())))));
+        let rows = times.len() as u32;
+        let mut frame = Frame { rows, columns, alive: Alive::All, source_rows: None, times, time_column };
+        frame.set_time_column();
+        frame
+    }
+
+    fn set_time_column(&mut self) {
+        if let Some(id) = self.time_column {
+            self.columns[id] = Some(Held::Shared(Rc::new(Column::new(Values::Integers(self.times.to_vec())))));
         }
-        Frame { rows: times.len() as u32, columns, alive: Alive::All, source_rows: None, times }
     }
 
     pub fn alive_count(&self) -> usize {
@@ -145,7 +153,16 @@ impl<'a> Frame<'a> {
             columns[id] = Some(Held::Shared(Rc::new(column)));
         }
         let source_rows = rows.iter().map(|&row| self.source_row(row)).collect();
-        Frame { rows: times.len() as u32, columns, alive: Alive::All, source_rows: Some(Rc::new(source_rows)), times }
+        let mut frame = Frame {
+            rows: times.len() as u32,
+            columns,
+            alive: Alive::All,
+            source_rows: Some(Rc::new(source_rows)),
+            times,
+            time_column: self.time_column,
+        };
+        frame.set_time_column();
+        frame
     }
 
     /// A text column of the alive frame, for keys: borrowed where it is text already, spelled out where a plugin wrote numbers.

@@ -8,6 +8,7 @@ mod culprit;
 mod emit;
 mod fold;
 mod frame;
+mod own_time;
 mod route;
 
 use std::collections::HashSet;
@@ -19,7 +20,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use wasmill_core::batch::Values;
 use wasmill_core::checkpoint::Checkpoint;
 use wasmill_core::dead_letter::Stage;
-use wasmill_core::plan::{From, OnInvalid, RouteId, TimeSource};
+use wasmill_core::plan::{From, OnInvalid, PluginId, RouteId, TimeSource};
+use wasmill_core::plugin::CallError;
 use wasmill_core::records::Records;
 use wasmill_core::time::{BEGINNING, END, MILLISECOND, Nanos};
 use wasmill_core::watermark::Watermark;
@@ -32,6 +34,7 @@ pub use frame::scalar_text;
 
 use crate::figures::PartitionFigures;
 use frame::Frame;
+use own_time::OwnTimes;
 use route::{BatchContext, RouteTask};
 
 /// Records a batch holds at the most: wide enough that a call's price vanishes, within the contract's 8192 rows.
@@ -43,9 +46,16 @@ pub const MAX_BATCH_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub enum Halt {
     /// A plugin spoiled its state: rebuild by replay.
-    Rebuild(Failure),
+    Rebuild(Box<Failure>),
     /// `on_invalid = "stop"` met an invalid event.
     Stop(String),
+}
+
+impl Halt {
+    /// A call failed in a way that spoils a state.
+    pub fn rebuild(plugin: PluginId, error: CallError) -> Self {
+        Halt::Rebuild(Box::new(Failure { plugin, error, culprit: None }))
+    }
 }
 
 impl std::convert::From<WindowError> for Halt {
@@ -83,6 +93,7 @@ pub struct Task {
     /// Since when, by the clock, nothing has come.
     quiet_since: Nanos,
     at_end: bool,
+    own_times: OwnTimes,
     figures: Arc<PartitionFigures>,
 }
 
@@ -100,8 +111,10 @@ impl Task {
         let plan = &source.plan;
         let decoder = Decoder::new(&plan.format, &plan.fields, &plan.time_format)
             .map_err(|error| Halt::Stop(format!("source `{}`: {error}", plan.name)))?;
-        let routes = (0..plan.routes.len()).map(|id| RouteTask::new(&source, id)).collect::<Result<_, _>>()?;
+        let mut routes: Vec<RouteTask> =
+            (0..plan.routes.len()).map(|id| RouteTask::new(&source, id)).collect::<Result<_, _>>()?;
         let checkpoint = start.checkpoint;
+        OwnTimes::restore(&checkpoint, &mut routes);
         let mut watermark = Watermark::new(plan.out_of_orderness);
         watermark.restore(checkpoint.running_max, checkpoint.floor);
         let task = Task {
@@ -116,6 +129,7 @@ impl Task {
             raises_to_repeat: checkpoint.raises,
             quiet_since: now,
             at_end: false,
+            own_times: OwnTimes::default(),
             figures,
             source,
             topic,
@@ -168,13 +182,19 @@ impl Task {
     }
 
     /// Handles one batch. Either all of it came through and the outbox holds what it sends on, or nothing did.
-    pub fn process(&mut self, records: &Records, range: Range<usize>, now: Nanos) -> Result<Outbox, Halt> {
+    pub fn process(
+        &mut self,
+        records: &Records,
+        range: Range<usize>,
+        now: Nanos,
+        outbox: &mut Outbox,
+    ) -> Result<(), Halt> {
         let batch_records = &records.records[range.clone()];
-        let Some(first) = batch_records.first() else { return Ok(Outbox::default()) };
+        let Some(first) = batch_records.first() else { return Ok(()) };
         let source = Arc::clone(&self.source);
         let live = first.offset >= self.live_from;
-        let mut carried = Outbox::default();
-        self.repeat_raises(first.offset, live, &mut carried)?;
+        self.repeat_raises(first.offset, outbox)?;
+        self.own_times.note(first.offset, &self.watermark, &self.routes);
 
         // Payloads become columns; what is no event ends here.
         self.decoder.decode(records, range.clone(), &self.topic, self.partition, &mut self.decoded);
@@ -211,7 +231,7 @@ impl Task {
             live,
             poison: &self.poison,
             refusals,
-            outbox: carried,
+            outbox,
         };
         let mut outputs: Vec<Vec<Frame<'_>>> = Vec::with_capacity(self.routes.len());
         for route in &mut self.routes {
@@ -221,15 +241,15 @@ impl Task {
             };
             outputs.push(route.run(input, &mut batch)?);
         }
-        drop(outputs);
+        drop((outputs, frame));
 
         // Refused events keep their own bytes; the position moves behind the batch.
-        let BatchContext { refusals, mut outbox, .. } = batch;
+        let refusals = batch.refusals;
         if live {
-            source.dead_letters(refusals, records, range.start, &self.topic, self.partition, &mut outbox);
+            source.dead_letters(refusals, records, range.start, &self.topic, self.partition, outbox);
         }
         self.note_progress(records, &range, now, live);
-        Ok(outbox)
+        self.repeat_raises(self.position, outbox)
     }
 
     fn undecodable(&self) -> Vec<Refusal> {
@@ -332,10 +352,13 @@ impl Task {
     }
 
     /// The log ends at `offset`; where nothing but markers of transactions lies between, the position moves there.
-    pub fn reached_end(&mut self, offset: i64) {
+    pub fn reached_end(&mut self, offset: i64) -> Result<Outbox, Halt> {
+        let mut outbox = Outbox::default();
         self.position = self.position.max(offset);
         self.at_end = true;
+        self.repeat_raises(self.position, &mut outbox)?;
         self.show();
+        Ok(outbox)
     }
 
     /// What the clock asks for: a quiet partition's watermark follows it, and early rows are due.
@@ -358,7 +381,8 @@ impl Task {
         Ok(outbox)
     }
 
-    fn raise(&mut self, floor: Nanos, outbox: &mut Outbox) -> Result<(), Halt> {
+    /// Lifts the watermark without an event, and remembers it for replays.
+    pub fn raise(&mut self, floor: Nanos, outbox: &mut Outbox) -> Result<(), Halt> {
         if floor <= self.watermark.current() {
             return Ok(());
         }
@@ -380,14 +404,15 @@ impl Task {
         Ok(())
     }
 
-    /// Replay repeats what idleness did before the event at `offset` was handled.
-    fn repeat_raises(&mut self, offset: i64, live: bool, outbox: &mut Outbox) -> Result<(), Halt> {
+    /// Replay repeats what idleness did before the event at `offset` was handled. What fired then was acknowledged with the commit
+    /// that tells of it, also at the position itself: nothing is emitted.
+    fn repeat_raises(&mut self, offset: i64, outbox: &mut Outbox) -> Result<(), Halt> {
         while let Some(&(at, floor)) = self.raises_to_repeat.first() {
             if at > offset {
                 break;
             }
             self.raises_to_repeat.remove(0);
-            self.advance_to(floor, live, outbox)?;
+            self.advance_to(floor, false, outbox)?;
         }
         Ok(())
     }
@@ -412,16 +437,19 @@ impl Task {
                 low = Some(mark);
             }
         }
-        match low {
-            Some(mark) => {
-                self.raises.retain(|(offset, _)| *offset > mark.offset);
-                Checkpoint::new(mark.offset, mark.running_max, mark.floor, self.raises.clone())
-            }
-            None => {
-                self.raises.clear();
-                let (max, floor) = (self.watermark.running_max(), self.watermark.floor());
-                Checkpoint::new(self.position, max, floor, Vec::new())
-            }
-        }
+        let now = OwnTimes::sample(self.position, &self.watermark, &self.routes);
+        let low =
+            low.map_or((now.offset, now.running_max, now.floor), |mark| (mark.offset, mark.running_max, mark.floor));
+        // Routes with event time of their own can be replayed only from where their own maximum is known.
+        let from = self.own_times.before(low.0, now);
+        let (offset, running_max, floor, own) = match from {
+            Some(sample) => (sample.offset, sample.running_max, sample.floor, sample.own),
+            None => (low.0, low.1, low.2, Vec::new()),
+        };
+        self.raises.retain(|(at, _)| *at > offset);
+        let mut checkpoint = Checkpoint::new(offset, running_max, floor, self.raises.clone());
+        checkpoint.own = own;
+        checkpoint.exchange = exchange_watermark.filter(|watermark| *watermark != BEGINNING);
+        checkpoint
     }
 }

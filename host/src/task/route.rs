@@ -12,7 +12,7 @@ use wasmill_core::watermark::Progress;
 use wasmill_decode::Decoded;
 
 use super::Halt;
-use super::context::{Failure, Outbox, Outgoing, Refusal, SourceRuntime};
+use super::context::{Outbox, Outgoing, Refusal, SourceRuntime};
 use super::culprit;
 use super::fold::Fold;
 use super::frame::{Frame, scalar_text};
@@ -32,7 +32,7 @@ pub struct BatchContext<'a> {
     /// Events that spoiled a state, by route: steered around.
     pub poison: &'a HashSet<(RouteId, i64)>,
     pub refusals: Vec<Refusal>,
-    pub outbox: Outbox,
+    pub outbox: &'a mut Outbox,
 }
 
 /// One route of one task.
@@ -46,11 +46,10 @@ pub struct RouteTask {
 impl RouteTask {
     pub fn new(source: &Arc<SourceRuntime>, id: RouteId) -> Result<Self, Halt> {
         let plan = &source.plan.routes[id];
-        let fail = |plugin, error| Halt::Rebuild(Failure { plugin, error, culprit: None });
         let transformers = plan
             .transforms
             .iter()
-            .map(|t| source.plugins[t.plugin].transformer().map_err(|e| fail(t.plugin, e)))
+            .map(|t| source.plugins[t.plugin].transformer().map_err(|e| Halt::rebuild(t.plugin, e)))
             .collect::<Result<_, _>>()?;
         let fold = match &plan.tail {
             Tail::Aggregate(_) => Some(Fold::new(source, id)?),
@@ -193,25 +192,22 @@ impl RouteTask {
             };
             let plugin = &self.source.plugins[plan.plugin];
             let culprit = culprit::of_transform(plugin.as_ref(), &columns, rows);
-            let fail = |error: CallError| Halt::Rebuild(Failure { plugin: plan.plugin, error, culprit: None });
-            self.transformers[step] = plugin.transformer().map_err(fail)?;
-            let Some((position, own_error)) = culprit else { return Err(fail(error)) };
+            self.transformers[step] = plugin.transformer().map_err(|e| Halt::rebuild(plan.plugin, e))?;
+            let Some((position, own_error)) = culprit else { return Err(Halt::rebuild(plan.plugin, error)) };
             let record = frame.source_row(frame.alive_rows()[position]);
             batch.refusals.push(self.culprit_refusal(record, Stage::Transform, plan.plugin, &own_error));
             frame.drop_positions(&[position as u32]);
-            batch.outbox.culprits += 1;
+            batch.outbox.culprits.push(plan.plugin);
         }
-        Err(Halt::Rebuild(Failure {
-            plugin: plan.plugin,
-            culprit: None,
-            error: CallError {
-                plugin: self.source.plugins[plan.plugin].name().to_owned(),
-                release: self.source.plugins[plan.plugin].release().to_owned(),
-                function: "transform",
-                fault: wasmill_core::plugin::Fault::Trap,
-                message: format!("more than {MAX_CULPRITS_PER_BATCH} rows of one batch made it fail"),
-            },
-        }))
+        let plugin = &self.source.plugins[plan.plugin];
+        let error = CallError {
+            plugin: plugin.name().to_owned(),
+            release: plugin.release().to_owned(),
+            function: "transform",
+            fault: wasmill_core::plugin::Fault::Trap,
+            message: format!("more than {MAX_CULPRITS_PER_BATCH} rows of one batch made it fail"),
+        };
+        Err(Halt::rebuild(plan.plugin, error))
     }
 
     fn note_rejects(&self, plugin: usize, results: &Results, frame: &Frame<'_>, batch: &mut BatchContext<'_>) {

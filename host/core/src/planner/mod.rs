@@ -24,7 +24,7 @@ pub use warnings::warnings;
 
 use crate::config::{Config, Diagnostic, Source};
 use crate::decode_spec::{DecodeField, DecodeKind};
-use crate::plan::{Plan, PluginId, PluginUse, SourcePlan, TimeSource};
+use crate::plan::{Plan, PluginId, PluginUse, SourcePlan, Tail, TimeSource};
 use crate::schema::{Descriptor, Kind};
 use frame::Frame;
 
@@ -99,7 +99,25 @@ impl<'a> Planner<'a> {
             routes,
         };
         frame.finish(&mut plan);
+        self.refuse_exchanged_event_time(&plan);
         Some(plan)
+    }
+
+    /// The exchange has one watermark a source; a route whose plugin sets event time has its own.
+    fn refuse_exchanged_event_time(&mut self, plan: &SourcePlan) {
+        for (id, route) in plan.routes.iter().enumerate() {
+            let exchanged = matches!(&route.tail, Tail::Aggregate(aggregate) if aggregate.exchanged);
+            let Some(configured) = self.config.route(&route.name).filter(|_| exchanged && plan.sets_event_time(id))
+            else {
+                continue;
+            };
+            let message = format!(
+                "a plugin of route `{}` sets event time, and its key needs rows of all partitions: their times cannot be compared",
+                route.name
+            );
+            let help = "key the route by what the topic is partitioned by (`partitioned_by`), or set event time in the source (`time`)";
+            self.error(Diagnostic::error(&configured.name.span, message, "this route").help(help));
+        }
     }
 
     /// The plugin's number in the plan.
