@@ -73,7 +73,7 @@ fn show(report: &Report) {
         let extra = difference.extra.iter().map(|line| format!("{green}+ {line}{plain}"));
         let mut lines: Vec<String> = missing.chain(extra).collect();
         // The same point, expected and got, one below the other.
-        lines.sort_by(|a, b| point_of(a).cmp(&point_of(b)));
+        lines.sort_by_key(|line| point_of(line));
         let more = lines.len().saturating_sub(MAX_SHOWN);
         lines.iter().take(MAX_SHOWN).for_each(|line| println!("    {line}"));
         if more > 0 {

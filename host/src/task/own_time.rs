@@ -26,7 +26,7 @@ pub struct OwnTimes {
     samples: Vec<Sample>,
 }
 
-fn own_watermarks<'a>(routes: &'a [RouteTask]) -> impl Iterator<Item = &'a Watermark> {
+fn own_watermarks(routes: &[RouteTask]) -> impl Iterator<Item = &Watermark> {
     routes.iter().filter_map(|route| route.fold.as_ref().and_then(Fold::own_watermark))
 }
 
