@@ -5,4 +5,4 @@ pub mod influx;
 pub mod kafka;
 mod service;
 
-pub use service::{free_port, unique};
+pub use service::{Service, free_port, unique};

@@ -25,7 +25,7 @@ pub fn unique(name: &str) -> String {
 
 /// A child that dies when the test's process does, even by SIGKILL.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub struct Service {
     child: Child,
     name: &'static str,
 }
@@ -57,6 +57,22 @@ impl Service {
             assert!(Instant::now() < deadline, "{} does not listen on {port} after {within:?}:\n{}", self.name, said());
             thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// How it ended; `None` while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the child can be waited for")
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        self.signal(libc::SIGTERM);
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(&mut self) {
+        self.signal(libc::SIGKILL);
+        let _ = self.child.wait();
     }
 
     pub fn signal(&self, signal: i32) {
