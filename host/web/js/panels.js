@@ -23,6 +23,7 @@ const ADVICE = {
   refused: "A plugin answered with an error on it; the letter's reason is the plugin's own.",
   "sink refused": "The sink refused the point for ever; the letter holds its line.",
   "series-limit": "The sink's max_series is reached: a tag has too many values. Drop the tag or raise the limit.",
+  unrepresentable: "InfluxDB's line protocol cannot hold it; the letter's reason says why.",
   invalid: "A plugin returned what the contract forbids. Its author should see the letter.",
 };
 
