@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod figures;
 pub mod http;
 pub mod lane;
+pub mod mirror;
 pub mod outlets;
 pub mod pipeline_test;
 pub mod plugin_log;

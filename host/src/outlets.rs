@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use wasmill_core::plan::SinkId;
 
 use crate::delivery::{DeadLetterDelivery, Delivery, Epoch, SinkTarget};
+use crate::mirror::Mirror;
 use crate::task::{Outbox, Outgoing};
 
 /// How long a sender that met a full queue waits before it looks again whether it should give up.
@@ -27,6 +28,8 @@ pub struct Outlets {
     pub dead_letters: mpsc::Sender<DeadLetterDelivery>,
     /// By route.
     pub targets: Vec<Vec<ResolvedTarget>>,
+    /// For the page's charts.
+    pub mirror: Option<Arc<Mirror>>,
     /// Set when the process gives up waiting for a full queue.
     pub abandon: Arc<AtomicBool>,
 }
@@ -43,6 +46,9 @@ impl Outlets {
                         let delivery =
                             Delivery { rows: Arc::clone(&rows), target: Arc::clone(resolved), ticket: epoch.ticket() };
                         self.wait(&self.sinks[target.sink], delivery);
+                        if let Some(mirror) = &self.mirror {
+                            mirror.send(target, &rows, output);
+                        }
                     }
                 }
                 Outgoing::DeadLetter(letter) => {

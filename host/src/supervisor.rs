@@ -24,6 +24,7 @@ use crate::figures::Figures;
 use crate::http::store::SeriesStore;
 use crate::http::{Server, Site, Token};
 use crate::lane::{self, LaneMessage};
+use crate::mirror;
 use crate::outlets::Outlets;
 use crate::sink::{self, SinkHandle};
 use crate::source::{self, Control, Ended, SourceConfig, SourceHandle};
@@ -105,6 +106,8 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
     settings.connection.validate().map_err(|error| RunError::Misused(format!("[kafka] {error}")))?;
     let (letters, letters_thread) = start_dead_letters(&checked.config, &settings.connection, &abandon)?;
     let (sinks, store) = start_sinks(&checked.config, &settings, &figures, &letters, &runtime)?;
+    let mirror = mirror::start(&checked.config, &letters, runtime.handle());
+    let store = store.or_else(|| mirror.as_ref().and_then(|mirror| mirror.store.clone()));
     let address = server.address;
     let (shut_page, page) = start_page(server, &checked, &figures, &health, store, &settings.name, &runtime);
     (settings.on_listening)(address);
@@ -120,6 +123,7 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
             sinks: senders.clone(),
             dead_letters: letters.clone(),
             targets,
+            mirror: mirror.as_ref().map(|running| Arc::clone(&running.mirror)),
             abandon: Arc::clone(&abandon),
         });
         let consumer = consumer_config(&checked.config, &runtime.plan.name, &settings.connection);
@@ -154,6 +158,9 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
         if let Err(undrained) = runtime.block_on(sink.drain(left)) {
             problems.push(undrained.to_string());
         }
+    }
+    if let Some(mirror) = mirror {
+        runtime.block_on(mirror.stop());
     }
     abandon.store(true, Ordering::Relaxed);
     let _ = letters_thread.join();

@@ -118,7 +118,7 @@ pub async fn series(
         return Err(Problem::new(
             StatusCode::NOT_FOUND,
             "No series here",
-            "no sink of the type local keeps points: add [sinks.NAME] type = \"local\" and name it in a route's `to`",
+            "no sink of the type influxdb or local has points to draw: add one as [sinks.NAME] and name it in a route's `to`",
         ));
     };
     let asked = query.clone();
@@ -155,9 +155,13 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Site {
-    /// The names of the sinks that the store belongs to.
+    /// The names of the sinks whose points the store has: the local ones, or else those that are mirrored.
     fn chart_sinks(&self) -> BTreeSet<String> {
-        self.figures.sinks.iter().filter(|s| s.kind == "local").map(|s| s.name.clone()).collect()
+        let named = |kind: &str| -> BTreeSet<String> {
+            self.figures.sinks.iter().filter(|s| s.kind == kind).map(|s| s.name.clone()).collect()
+        };
+        let local = named("local");
+        if local.is_empty() { named("influxdb") } else { local }
     }
 }
 

@@ -28,6 +28,8 @@ const CONSUMER_QUEUE: usize = 256;
 const REPORT_QUEUE: usize = 4096;
 /// How often it looks whether an epoch has settled.
 const TICK: Duration = Duration::from_millis(10);
+/// How often the consumer's own figures are read.
+const SHOW: Duration = Duration::from_millis(500);
 /// How long a revoked partition's rows may take to be acknowledged before the partition is let go without a last commit. The
 /// consumer's poll thread waits a little longer.
 const REVOKE_DEADLINE: Duration = Duration::from_secs(4);
@@ -109,6 +111,8 @@ struct Coordinator {
     stopping: bool,
     /// Since when the exchange waits for partitions that other members hold.
     shared_since: Option<Instant>,
+    /// When the consumer's own figures were read last.
+    shown: Instant,
     /// It held all partitions of its topics once.
     had_all: bool,
 }
@@ -126,6 +130,7 @@ impl Coordinator {
             stopping: false,
             shared_since: None,
             had_all: false,
+            shown: Instant::now(),
             config,
             consumer,
             ready,
@@ -150,6 +155,7 @@ impl Coordinator {
                 recv(controls) -> control => return self.stop(control.ok()),
                 recv(tick) -> _ => {}
             }
+            self.show_partitions();
             self.turn_checkpoint();
             self.check_exchange_alone();
             if let Some(reason) = self.faults.stopped() {
@@ -208,6 +214,23 @@ impl Coordinator {
                     owned.reached = true;
                 }
             }
+        }
+    }
+
+    /// What only the consumer knows of partitions: how far their logs go and what waits in memory.
+    fn show_partitions(&mut self) {
+        if self.shown.elapsed() < SHOW {
+            return;
+        }
+        self.shown = Instant::now();
+        for state in self.consumer.partitions() {
+            let place = self.place(state.topic, state.partition);
+            let Some(owned) = self.owned.get(&place) else { continue };
+            if let Some((_, end)) = state.log {
+                owned.figures.end_offset.set(end);
+            }
+            owned.figures.queued_bytes.set(state.queued_bytes as i64);
+            owned.figures.paused.store(state.paused, std::sync::atomic::Ordering::Relaxed);
         }
     }
 
