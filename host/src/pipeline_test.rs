@@ -15,7 +15,7 @@ use crate::assemble::{self, PluginHandle};
 use crate::clock;
 use crate::figures::{Figures, PartitionFigures};
 use crate::outlets::ResolvedTarget;
-use crate::task::{Halt, Outbox, Outgoing, SourceRuntime, Start, Task};
+use crate::task::{Halt, Outbox, Outgoing, Poison, SourceRuntime, Start, Task};
 
 /// Lines of input that a test may have.
 const MAX_LINES: usize = 1_000_000;
@@ -125,7 +125,7 @@ fn read_lines(path: &Path) -> Result<Records, String> {
 
 fn feed(runtime: &Arc<SourceRuntime>, config: &Config, records: &Records, points: &mut Points) -> Result<(), String> {
     let targets = assemble::targets(&runtime.plan)?;
-    let start = Start { position: 0, checkpoint: Checkpoint::fresh(0), poison: HashSet::new() };
+    let start = Start { position: 0, checkpoint: Checkpoint::fresh(0), poison: Poison::new() };
     let explain = |halt: Halt| match halt {
         Halt::Stop(reason) => reason,
         Halt::Rebuild(failure) => failure.error.to_string(),

@@ -15,6 +15,10 @@ use crate::producer::{Message, OnDelivered, Producer, ProducerConfig, SendError}
 const PARTITIONS: u32 = 1;
 /// A reason longer than this is cut: headers count against the message's size.
 const MAX_REASON_BYTES: usize = 4 << 10;
+/// A longer value is cut, since Kafka takes messages of 1 MB unless told otherwise, and a letter that is never taken would hold
+/// back every commit. The header `wasmill.value-bytes` then tells the whole length; the event itself is where topic, partition and
+/// offset say.
+pub const MAX_VALUE_BYTES: usize = 900_000;
 
 /// `PREFIX.SOURCE.dead-letters`.
 pub fn topic(prefix: &str, source: &str) -> String {
@@ -22,7 +26,7 @@ pub fn topic(prefix: &str, source: &str) -> String {
 }
 
 /// The headers of a dead letter: the original ones, then ours (`wasmill.topic`, `wasmill.partition`, `wasmill.offset`,
-/// `wasmill.stage`, `wasmill.code`, `wasmill.route`, `wasmill.plugin`, `wasmill.release`, `wasmill.reason`; those that do not
+/// `wasmill.stage`, `wasmill.code`, `wasmill.route`, `wasmill.plugin`, `wasmill.release`, `wasmill.value-bytes`, `wasmill.reason`; those that do not
 /// apply are left out). An original header of such a name, from a letter that was sent again, gives way.
 pub fn headers(letter: &DeadLetter) -> Vec<(&str, Option<Vec<u8>>)> {
     let original = letter.headers.iter().filter(|(name, _)| !name.starts_with("wasmill."));
@@ -39,6 +43,9 @@ pub fn headers(letter: &DeadLetter) -> Vec<(&str, Option<Vec<u8>>)> {
         if let Some(value) = value {
             add(name, value);
         }
+    }
+    if let Some(value) = letter.value.as_ref().filter(|value| value.len() > MAX_VALUE_BYTES) {
+        add("wasmill.value-bytes", &value.len().to_string());
     }
     add("wasmill.reason", &letter.reason[..letter.reason.floor_char_boundary(MAX_REASON_BYTES)]);
     headers
@@ -95,7 +102,7 @@ impl DeadLetters {
             topic: &topic,
             partition: None,
             key: letter.key.as_deref(),
-            value: letter.value.as_deref(),
+            value: letter.value.as_deref().map(|value| &value[..value.len().min(MAX_VALUE_BYTES)]),
             headers: &headers,
             timestamp_ms: (letter.timestamp_ms >= 0).then_some(letter.timestamp_ms),
         };

@@ -209,7 +209,7 @@ impl Coordinator {
             if let Some(owned) = self.owned.get_mut(place) {
                 owned.position = *position;
                 owned.checkpoint = checkpoint.clone();
-                owned.poison.retain(|(_, offset)| *offset >= checkpoint.low_mark);
+                owned.poison.retain(|(_, offset), _| *offset >= checkpoint.low_mark);
                 owned.figures.committed.set(*position);
             }
         }

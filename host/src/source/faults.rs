@@ -47,7 +47,7 @@ impl Coordinator {
             Halt::Stop(reason) => self.stop_with_fault(reason),
             Halt::Rebuild(failure) => {
                 if let Some(culprit) = failure.culprit {
-                    owned.poison.insert(culprit);
+                    owned.poison.insert(culprit, failure.error.clone());
                 }
                 if self.tolerate(&failure) {
                     self.rebuild(&place);

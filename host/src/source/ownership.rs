@@ -1,13 +1,11 @@
 //! Which partitions this instance owns, where they start, and what happens when they come and go.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use wasmill_core::checkpoint::Checkpoint;
-use wasmill_core::plan::RouteId;
 use wasmill_core::time::BEGINNING;
 use wasmill_kafka::consumer::Assigned;
 
@@ -17,7 +15,7 @@ use crate::exchange::{self, Exchange};
 use crate::figures::PartitionFigures;
 use crate::lane::{Anew, Assignment, ExchangeLink, ExchangeMessage, Gate, LaneMessage, LaneReport, Place};
 use crate::outlets::Outlets;
-use crate::task::{SourceRuntime, Start};
+use crate::task::{Poison, SourceRuntime, Start};
 
 /// How long a source with an exchange waits for partitions that another member holds: longer than a dead member's session.
 const SHARED_PATIENCE: Duration = Duration::from_secs(20);
@@ -32,7 +30,7 @@ pub struct Owned {
     /// As last committed (or found committed).
     pub position: i64,
     pub checkpoint: Checkpoint,
-    pub poison: HashSet<(RouteId, i64)>,
+    pub poison: Poison,
     pub figures: Arc<PartitionFigures>,
     pub until: Option<i64>,
     pub reached: bool,
@@ -110,7 +108,7 @@ impl Coordinator {
                 generation: assigned.generation,
                 position,
                 checkpoint,
-                poison: HashSet::new(),
+                poison: Poison::new(),
                 figures,
                 until: self.config.bounded.then_some(assigned.log_end),
                 reached: false,

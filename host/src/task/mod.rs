@@ -11,7 +11,7 @@ mod frame;
 mod own_time;
 mod route;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,14 +64,17 @@ impl std::convert::From<WindowError> for Halt {
     }
 }
 
+/// Events that spoiled the state of a route, and how.
+pub type Poison = HashMap<(RouteId, i64), CallError>;
+
 /// Where a task starts.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// What was emitted before this offset was acknowledged: up to it, replay emits nothing.
     pub position: i64,
     pub checkpoint: Checkpoint,
-    /// Events that spoiled the state of a route before.
-    pub poison: HashSet<(RouteId, i64)>,
+    /// They go to the dead letters.
+    pub poison: Poison,
 }
 
 pub struct Task {
@@ -86,7 +89,7 @@ pub struct Task {
     position: i64,
     /// Rows of events before this offset were emitted and acknowledged already.
     live_from: i64,
-    poison: HashSet<(RouteId, i64)>,
+    poison: Poison,
     /// How idleness raised the watermark, by offset: repeated by replay, kept for the next checkpoint.
     raises: Vec<(i64, Nanos)>,
     raises_to_repeat: Vec<(i64, Nanos)>,

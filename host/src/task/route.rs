@@ -1,6 +1,5 @@
 //! One route in one task: condition, transformers, then windows or rows as they are.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use wasmill_core::batch::{Batch, Column};
@@ -11,11 +10,11 @@ use wasmill_core::rows::Rows;
 use wasmill_core::watermark::Progress;
 use wasmill_decode::Decoded;
 
-use super::Halt;
 use super::context::{Outbox, Outgoing, Refusal, SourceRuntime};
 use super::culprit;
 use super::fold::Fold;
 use super::frame::{Frame, scalar_text};
+use super::{Halt, Poison};
 
 /// Rows that fail a transformer in one batch before the batch is given up as a whole.
 const MAX_CULPRITS_PER_BATCH: usize = 16;
@@ -30,7 +29,7 @@ pub struct BatchContext<'a> {
     /// False while replay rebuilds what was emitted before.
     pub live: bool,
     /// Events that spoiled a state, by route: steered around.
-    pub poison: &'a HashSet<(RouteId, i64)>,
+    pub poison: &'a Poison,
     pub refusals: Vec<Refusal>,
     pub outbox: &'a mut Outbox,
 }
@@ -197,7 +196,9 @@ impl RouteTask {
             let record = frame.source_row(frame.alive_rows()[position]);
             batch.refusals.push(self.culprit_refusal(record, Stage::Transform, plan.plugin, &own_error));
             frame.drop_positions(&[position as u32]);
-            batch.outbox.culprits.push(plan.plugin);
+            if batch.live {
+                batch.outbox.culprits.push(plan.plugin);
+            }
         }
         let plugin = &self.source.plugins[plan.plugin];
         let error = CallError {
@@ -243,28 +244,16 @@ impl RouteTask {
     /// An event that spoiled this route's state before is a dead letter, not a row.
     fn steer_around_poison(&self, frame: &mut Frame<'_>, batch: &mut BatchContext<'_>) {
         let Some(plugin) = self.plan().aggregate_plugin() else { return };
-        if !batch.poison.iter().any(|(route, _)| *route == self.id) {
+        if !batch.poison.keys().any(|(route, _)| *route == self.id) {
             return;
         }
         let mut poisoned = Vec::new();
         for (position, &row) in frame.alive_rows().iter().enumerate() {
             let record = frame.source_row(row);
             let offset = (batch.offset_of)(record);
-            if batch.poison.contains(&(self.id, offset)) {
+            if let Some(error) = batch.poison.get(&(self.id, offset)) {
                 poisoned.push(position as u32);
-                batch.refusals.push(Refusal {
-                    record,
-                    stage: Stage::Aggregate,
-                    code: "trap",
-                    reason: format!(
-                        "plugin {} ({}) failed on this event and was rebuilt without it",
-                        self.source.plugins[plugin].name(),
-                        self.source.plugins[plugin].release()
-                    ),
-                    route: Some(self.id),
-                    plugin: Some(plugin),
-                    drop: false,
-                });
+                batch.refusals.push(self.culprit_refusal(record, Stage::Aggregate, plugin, error));
             }
         }
         if !poisoned.is_empty() {

@@ -61,6 +61,8 @@ pub fn read(text: &str, vars: &dyn Fn(&str) -> Option<String>) -> Outcome {
     };
     if is_toml {
         names::resolve(&mut cx, &root, &mut config);
+    } else {
+        cx.secrets = secret::suspected(text);
     }
     cx.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     Outcome { config, diagnostics: cx.diagnostics, secrets: cx.secrets }
