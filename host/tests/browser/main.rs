@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod driver;
 mod store;
 mod synthetic;
 
@@ -16,25 +17,15 @@ use wasmill::status::health::{Health, Phase};
 
 /// With characters that an address must escape.
 const TOKEN: &str = "open sesame&%";
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
-
-/// The browser's driver is fetched once, as the lock file says.
-fn install_driver() {
-    if !std::path::Path::new(FOLDER).join("node_modules/playwright-core").exists() {
-        let npm = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(FOLDER).status();
-        assert!(npm.expect("npm is missing: install Node 20 or later").success(), "npm ci failed in {FOLDER}");
-    }
-}
 
 #[test]
 fn the_columns_of_a_chart_break_where_windows_are_missing() {
-    let node = Command::new("node").args(["--test", "series.mjs"]).current_dir(FOLDER).status();
+    let node = Command::new("node").args(["--test", "series.mjs"]).current_dir(driver::FOLDER).status();
     assert!(node.expect("node is missing: install Node 20 or later").success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_draws_growing_charts_without_an_error_and_shows_hostile_text_as_text() {
-    install_driver();
     let health = Arc::new(Health::default());
     health.set(Phase::Running);
     let world = synthetic::World::new();
@@ -50,14 +41,8 @@ async fn the_page_draws_growing_charts_without_an_error_and_shows_hostile_text_a
         std::thread::spawn(move || world.run(&moving))
     };
     let driver = tokio::task::spawn_blocking(move || {
-        let mut node = Command::new("node");
-        node.arg(format!("{FOLDER}/page.mjs"))
-            .arg(url)
-            .args(["--text", synthetic::HOSTILE])
-            .args(["--charts", "3", "--token", TOKEN]);
-        if let Ok(folder) = std::env::var("WASMILL_SCREENSHOTS") {
-            node.args(["--screenshots", &folder]);
-        }
+        let mut node = driver::page(&url);
+        node.args(["--text", synthetic::HOSTILE]).args(["--charts", "3", "--token", TOKEN]);
         node.status().expect("node is missing: install Node 20 or later")
     });
     let passed = driver.await.unwrap().success();

@@ -11,8 +11,8 @@ use crate::points::{self, Fields, PointId, Points};
 use crate::topics::{self, Handmade, Message};
 
 /// Short enough for sessions to be cut.
-const SESSION_MAX: &str = "2h";
-const SESSION_MAX_NANOS: i64 = 7_200_000_000_000;
+pub const SESSION_MAX: &str = "2h";
+pub const SESSION_MAX_NANOS: i64 = 7_200_000_000_000;
 
 /// The example; only the longest session is shorter.
 pub fn site(partitions: u32) -> Site {
@@ -44,7 +44,7 @@ pub fn disorder<'a>(start: &'a str, seed: &'a str) -> [&'a str; 14] {
 }
 
 pub fn expected(site: &Site) -> Expected {
-    oracle::commerce(&site.messages(), SESSION_MAX_NANOS)
+    oracle::expect(&site.messages(), &oracle::routes::commerce(SESSION_MAX_NANOS))
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! run.kill();                                              // -9; or run.terminate() and run.wait(TEN_SECONDS)
 //! assert!(site.run(&["--until", "end"]).wait(PATIENCE).success());
 //! let points = points::of_bucket(&site.bucket);            // back from InfluxDB
-//! let expected = oracle::commerce(&site.messages());       // from what lies in the topic
+//! let expected = oracle::expect(&site.messages(), &oracle::routes::commerce(SESSION_MAX_NANOS));     // from what lies in the topic
 //! ```
 //!
 //! Other pipelines: [`Site::new`] takes a table and puts brokers, names and addresses into it. Nothing sleeps: [`wait_for`] looks
@@ -41,7 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOG_LINES: usize = 60;
 /// A killed member leaves the group after so long: the least that Kafka allows.
 const SESSION_TIMEOUT_MS: &str = "6000";
-const WASMILL: &str = env!("CARGO_BIN_EXE_wasmill");
+pub const WASMILL: &str = env!("CARGO_BIN_EXE_wasmill");
 const COMMERCE: &str = include_str!("../../../examples/commerce/pipeline.toml");
 
 /// InfluxDB of all scenarios that do not break it.

@@ -8,7 +8,11 @@
 
 mod commerce;
 mod crash;
+mod demo;
+#[path = "../browser/driver.rs"]
+mod driver;
 mod harness;
+mod instances;
 mod oracle;
 mod points;
 mod stopping;

@@ -1,14 +1,17 @@
-//! What the commerce example must give for the records that lie in its topic, computed the plain way: whole documents, no panes, no
+//! What a pipeline must give for the records that lie in its topic, computed the plain way: whole documents, no panes, no
 //! batches, everything kept until the end. Shares no code with the product.
 //!
 //! Every window is taken to be closed in the end, so what it is held against must have run to the topic's end.
 
+mod results;
+pub mod routes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::points::{Fields, PointId, Points};
+use crate::points::{PointId, Points};
 use crate::topics::Message;
 
 const SECOND: i64 = 1_000_000_000;
@@ -50,10 +53,9 @@ pub struct Counts {
     pub accepted: u64,
 }
 
-/// The longest session, given by the pipeline (`max`).
-pub fn commerce(messages: &[Message], session_max: i64) -> Expected {
+/// What `routes` make of a topic; `messages`: each partition's in the order of their offsets.
+pub fn expect(messages: &[Message], routes: &[Route]) -> Expected {
     let mut expected = Expected::default();
-    let routes = routes(session_max);
     let mut folds: Vec<Fold> = routes.iter().map(|_| Fold::default()).collect();
     let mut latest: BTreeMap<i32, i64> = BTreeMap::new();
     for message in messages {
@@ -126,7 +128,8 @@ fn is_absent(event: &Value, path: &str) -> bool {
     at(event, path).is_null() && (way.is_object() || way.is_null())
 }
 
-struct Route {
+/// A route as the oracle sees it.
+pub struct Route {
     name: &'static str,
     measurement: &'static str,
     /// Event types it takes; empty: all.
@@ -135,9 +138,11 @@ struct Route {
     requires: Option<(&'static str, fn(&Value) -> bool)>,
     /// What it reads if it is there: then it must be a text.
     optional: Option<&'static str>,
+    /// What the plugin rejects when it is negative.
+    positive: Option<&'static str>,
     key: Option<&'static str>,
     window: Window,
-    results: fn(&[&Timed]) -> Vec<(Option<usize>, Fields)>,
+    results: fn(&[&Timed]) -> results::Results,
 }
 
 enum Window {
@@ -149,78 +154,6 @@ enum Window {
     Session {
         max: i64,
     },
-}
-
-fn routes(session_max: i64) -> Vec<Route> {
-    const ANY: Route = Route {
-        name: "",
-        measurement: "",
-        only: &[],
-        requires: None,
-        optional: None,
-        key: None,
-        window: tumbling(MINUTE),
-        results: count,
-    };
-    const AMOUNT: Option<(&str, fn(&Value) -> bool)> = Some(("data.amount", Value::is_number));
-    vec![
-        Route { name: "by_type", measurement: "events", key: Some("event_type"), window: tumbling(30 * SECOND), ..ANY },
-        Route {
-            name: "revenue",
-            measurement: "revenue",
-            only: &["purchase"],
-            requires: AMOUNT,
-            key: Some("data.currency"),
-            window: Window::Regular { size: 5 * MINUTE, every: 30 * SECOND },
-            results: revenue,
-            ..ANY
-        },
-        Route {
-            name: "amounts",
-            measurement: "amounts",
-            only: &["purchase"],
-            requires: AMOUNT,
-            window: tumbling(10 * SECOND),
-            results: statistics,
-            ..ANY
-        },
-        Route {
-            name: "sessions",
-            measurement: "sessions",
-            optional: Some("data.page"),
-            key: Some("user_id"),
-            window: Window::Session { max: session_max },
-            results: visit,
-            ..ANY
-        },
-        Route {
-            name: "top_users",
-            measurement: "top_users",
-            requires: Some(("user_id", Value::is_string)),
-            results: |events| top("user_id", events),
-            ..ANY
-        },
-        Route {
-            name: "top_pages",
-            measurement: "top_pages",
-            only: &["page_view"],
-            requires: Some(("data.page", Value::is_string)),
-            results: |events| top("data.page", events),
-            ..ANY
-        },
-        Route {
-            name: "top_products",
-            measurement: "top_products",
-            only: &["purchase", "add_to_cart"],
-            requires: Some(("data.product_id", Value::is_string)),
-            results: |events| top("data.product_id", events),
-            ..ANY
-        },
-    ]
-}
-
-const fn tumbling(size: i64) -> Window {
-    Window::Regular { size, every: size }
 }
 
 enum Outcome {
@@ -264,7 +197,7 @@ impl Route {
                 if open.is_empty() {
                     return Outcome::Refused("late");
                 }
-                if self.name == "revenue" && at(event, "data.amount").as_f64().unwrap() < 0.0 {
+                if self.positive.is_some_and(|path| at(event, path).as_f64().unwrap() < 0.0) {
                     return Outcome::Refused("aggregate");
                 }
                 for end in open {
@@ -347,63 +280,4 @@ fn join_session(sessions: &mut Vec<Vec<Timed>>, event: &Rc<Value>, time: i64, wa
     }
     *sessions = rest;
     found
-}
-
-fn fields<const N: usize>(fields: [(&str, Value); N]) -> Fields {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn amounts(events: &[&Timed]) -> Vec<f64> {
-    events.iter().map(|(event, _)| at(event, "data.amount").as_f64().unwrap()).collect()
-}
-
-fn count(events: &[&Timed]) -> Vec<(Option<usize>, Fields)> {
-    vec![(None, fields([("count", json!(events.len()))]))]
-}
-
-fn revenue(events: &[&Timed]) -> Vec<(Option<usize>, Fields)> {
-    let total: f64 = amounts(events).iter().sum();
-    let mean = total / events.len() as f64;
-    vec![(None, fields([("orders", json!(events.len())), ("total", json!(total)), ("mean", json!(mean))]))]
-}
-
-fn statistics(events: &[&Timed]) -> Vec<(Option<usize>, Fields)> {
-    let amounts = amounts(events);
-    let count = amounts.len() as f64;
-    let sum: f64 = amounts.iter().sum();
-    let mut all = fields([
-        ("count", json!(amounts.len())),
-        ("sum", json!(sum)),
-        ("min", json!(amounts.iter().copied().fold(f64::INFINITY, f64::min))),
-        ("max", json!(amounts.iter().copied().fold(f64::NEG_INFINITY, f64::max))),
-        ("mean", json!(sum / count)),
-    ]);
-    if amounts.len() > 1 {
-        let squares: f64 = amounts.iter().map(|amount| (amount - sum / count).powi(2)).sum();
-        all.insert("stddev".to_owned(), json!((squares / (count - 1.0)).sqrt()));
-    }
-    vec![(None, all)]
-}
-
-fn visit(events: &[&Timed]) -> Vec<(Option<usize>, Fields)> {
-    let times = || events.iter().map(|(_, time)| *time);
-    let duration = (times().max().unwrap() - times().min().unwrap()) as f64 / 1e9;
-    let mut all = fields([("events", json!(events.len())), ("duration", json!(duration))]);
-    let pages = || events.iter().filter_map(|(event, time)| Some((*time, at(event, "data.page").as_str()?)));
-    if let (Some((_, first)), Some((_, last))) = (pages().min(), pages().max()) {
-        all.extend(fields([("first_page", first.into()), ("last_page", last.into())]));
-    }
-    vec![(None, all)]
-}
-
-fn top(path: &str, events: &[&Timed]) -> Vec<(Option<usize>, Fields)> {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for (event, _) in events {
-        *counts.entry(at(event, path).as_str().unwrap()).or_default() += 1;
-    }
-    let mut ranked: Vec<(&str, u64)> = counts.into_iter().collect();
-    // Stable: equal counts stay in the order of their names.
-    ranked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let ranked = ranked.into_iter().take(10).enumerate();
-    ranked.map(|(at, (item, n))| (Some(at + 1), fields([("item", item.into()), ("count", json!(n))]))).collect()
 }
