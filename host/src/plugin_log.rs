@@ -1,16 +1,26 @@
 //! What plugins say goes to the log, their own figures to `/metrics`.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmill_wasm::{Level, PluginLog};
 
+use crate::http;
+
 /// One for the whole process.
 #[derive(Debug, Default)]
-pub struct Voices {
-    /// By plugin and name; the plugin's instances share them.
-    values: Mutex<BTreeMap<(String, String), Value>>,
+pub struct Voices(Mutex<Said>);
+
+#[derive(Debug, Default)]
+struct Said {
+    figures: Figures,
+    /// Names and plugins of figures that cannot be shown, so that the log says so once.
+    refused: BTreeSet<(String, String)>,
 }
+
+/// By name, then by plugin; a plugin's instances share theirs. All values of a name are of one type, for they share a family of
+/// metrics.
+pub type Figures = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// A figure of a plugin's own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,16 +29,44 @@ pub enum Value {
     Gauge(f64),
 }
 
+impl Value {
+    fn is_count(self) -> bool {
+        matches!(self, Value::Count(_))
+    }
+}
+
 impl Voices {
-    pub fn read(&self) -> BTreeMap<(String, String), Value> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn read(&self) -> Figures {
+        self.lock().figures.clone()
     }
 
-    fn set(&self, plugin: &str, name: &str, change: impl FnOnce(Option<Value>) -> Value) {
-        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (plugin.to_owned(), name.to_owned());
-        let value = change(values.get(&key).copied());
-        values.insert(key, value);
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, plugin: &str, name: &str, new: Value) {
+        // A counter is shown with this ending, whether its author wrote it or not.
+        let name = name.strip_suffix("_total").filter(|name| !name.is_empty()).unwrap_or(name);
+        let mut said = self.lock();
+        if let Some(value) = said.figures.get_mut(name).and_then(|plugins| plugins.get_mut(plugin)) {
+            match (value, new) {
+                (Value::Count(count), Value::Count(add)) => return *count = count.saturating_add(add),
+                (Value::Gauge(gauge), Value::Gauge(new)) => return *gauge = new,
+                _ => {}
+            }
+        }
+        let why = if http::is_taken(name) {
+            "Wasmill has a metric of that name"
+        } else if said.figures.get(name).is_some_and(|all| all.values().any(|other| other.is_count() != new.is_count())) {
+            "it is a count in one place and a gauge in another"
+        } else {
+            said.figures.entry(name.to_owned()).or_default().insert(plugin.to_owned(), new);
+            return;
+        };
+        if said.refused.insert((name.to_owned(), plugin.to_owned())) {
+            drop(said);
+            tracing::warn!(plugin, "the plugin's figure `{name}` is not shown: {why}; choose another name");
+        }
     }
 }
 
@@ -48,14 +86,11 @@ impl PluginLog for Voices {
     }
 
     fn count(&self, plugin: &str, name: &str, add: u64) {
-        self.set(plugin, name, |old| match old {
-            Some(Value::Count(count)) => Value::Count(count.saturating_add(add)),
-            _ => Value::Count(add),
-        });
+        self.set(plugin, name, Value::Count(add));
     }
 
     fn gauge(&self, plugin: &str, name: &str, value: f64) {
-        self.set(plugin, name, |_| Value::Gauge(value));
+        self.set(plugin, name, Value::Gauge(value));
     }
 }
 
@@ -63,4 +98,34 @@ impl PluginLog for Voices {
 pub fn shared(voices: &Arc<Voices>) -> impl Fn(&str) -> Arc<dyn PluginLog> + use<> {
     let voices = Arc::clone(voices);
     move |_plugin| Arc::clone(&voices) as Arc<dyn PluginLog>
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_over_instances_and_the_last_gauge_stands() {
+        let voices = Voices::default();
+        voices.count("a", "views", 2);
+        voices.count("a", "views_total", 3);
+        voices.count("b", "views", 1);
+        voices.gauge("a", "longest", 4.0);
+        voices.gauge("a", "longest", 2.5);
+        let figures = voices.read();
+        assert_eq!(figures["views"], [("a".into(), Value::Count(5)), ("b".into(), Value::Count(1))].into());
+        assert_eq!(figures["longest"], [("a".into(), Value::Gauge(2.5))].into());
+    }
+
+    #[test]
+    fn a_name_has_one_type_and_is_none_of_wasmills_own() {
+        let voices = Voices::default();
+        voices.count("a", "views", 1);
+        voices.gauge("b", "views", 9.0);
+        voices.gauge("a", "views_total", 9.0);
+        for name in ["calls", "calls_total", "up", "call_seconds", "call_seconds_bucket", "memory_bytes"] {
+            voices.count("a", name, 1);
+        }
+        assert_eq!(voices.read(), [("views".into(), [("a".into(), Value::Count(1))].into())].into());
+    }
 }

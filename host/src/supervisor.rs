@@ -26,6 +26,7 @@ use crate::http::{Server, Site, Token};
 use crate::lane::{self, LaneMessage};
 use crate::mirror;
 use crate::outlets::Outlets;
+use crate::plugin_log::Voices;
 use crate::sink::{self, SinkHandle};
 use crate::source::{self, Control, Ended, SourceConfig, SourceHandle};
 use crate::status::health::{Health, Phase};
@@ -52,6 +53,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
+    /// What plugins say, for the page of metrics.
+    pub voices: Arc<Voices>,
     /// Called with the address of the page, once it answers.
     pub on_listening: Box<dyn FnOnce(SocketAddr) + Send>,
 }
@@ -109,7 +112,7 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
     let mirror = mirror::start(&checked.config, &letters, runtime.handle());
     let store = store.or_else(|| mirror.as_ref().and_then(|mirror| mirror.store.clone()));
     let address = server.address;
-    let (shut_page, page) = start_page(server, &checked, &figures, &health, store, &settings.name, &runtime);
+    let (shut_page, page) = start_page(server, &checked, &figures, &health, store, &settings, &runtime);
     (settings.on_listening)(address);
     let (lanes, lane_threads) = start_lanes(&checked.plan)?;
     if settings.create_topics {
@@ -216,10 +219,13 @@ fn start_page(
     figures: &Arc<Figures>,
     health: &Arc<Health>,
     store: Option<Arc<dyn SeriesStore>>,
-    name: &str,
+    settings: &Settings,
     runtime: &Runtime,
 ) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
-    let site = Arc::new(Site::new(name, Arc::clone(&checked.plan), Arc::clone(figures), store, Arc::clone(health)));
+    let (name, plan) = (settings.name.as_str(), Arc::clone(&checked.plan));
+    let plugins = checked.plugins.iter().map(|handle| Arc::clone(&handle.plugin)).collect();
+    let site = Site::new(name, plan, Arc::clone(figures), store, Arc::clone(health));
+    let site = Arc::new(site.with_plugins(plugins, Arc::clone(&settings.voices)));
     let token = checked.config.server.token.as_ref().map(|token| Token::new(token.expose()));
     let (shut, mut shutting) = watch::channel(false);
     let page = runtime.spawn(async move {

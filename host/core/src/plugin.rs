@@ -118,4 +118,8 @@ pub trait Plugin: Send + Sync {
     fn release(&self) -> &str;
     fn transformer(&self) -> Result<Box<dyn Transformer>, CallError>;
     fn aggregator(&self) -> Result<Box<dyn Aggregator>, CallError>;
+    /// Memory of all living instances, in bytes; 0 where nobody counts it.
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
 }

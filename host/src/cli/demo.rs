@@ -95,6 +95,7 @@ fn run_in(folder: &Path, args: &Args) -> Result<ExitCode, String> {
         bounded: false,
         listen: args.listen,
         stop_after: args.stop_after,
+        voices,
         on_listening: Box::new(|address| {
             println!("The dashboard is at http://{address}/ (Ctrl-C ends the demo)");
         }),

@@ -119,6 +119,7 @@ pub async fn run(site: Arc<Site>) {
     loop {
         tokio::select! {
             _ = status.tick() => {
+                site.refresh();
                 site.sampler.sample(&site.figures, super::now());
                 if site.hub.sender().is_some_and(|ring| ring.receiver_count() > 0) {
                     site.hub.send(Message::new("status", &site.describe(false)));

@@ -20,9 +20,11 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get};
 use tokio::net::TcpListener;
 use wasmill_core::plan::Plan;
+use wasmill_core::plugin::Plugin;
 use wasmill_core::time::Nanos;
 
 use crate::figures::Figures;
+use crate::plugin_log::Voices;
 use crate::status::Pipeline;
 use crate::status::describe::{self, Subject};
 use crate::status::health::Health;
@@ -30,6 +32,7 @@ use crate::status::sampler::Sampler;
 use store::SeriesStore;
 
 pub use guard::Token;
+pub(crate) use metrics::is_taken;
 
 /// How long open requests may take after the shutdown signal.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -41,6 +44,8 @@ pub struct Site {
     figures: Arc<Figures>,
     store: Option<Arc<dyn SeriesStore>>,
     health: Arc<Health>,
+    plugins: Vec<Arc<dyn Plugin>>,
+    voices: Arc<Voices>,
     started_at: Nanos,
     sampler: Sampler,
     hub: events::Hub,
@@ -55,8 +60,21 @@ impl Site {
         store: Option<Arc<dyn SeriesStore>>,
         health: Arc<Health>,
     ) -> Self {
-        let (sampler, hub) = Default::default();
-        Site { name: name.into(), plan, figures, store, health, started_at: now(), sampler, hub }
+        let (plugins, voices, sampler, hub) = Default::default();
+        Site { name: name.into(), plan, figures, store, health, plugins, voices, started_at: now(), sampler, hub }
+    }
+
+    /// Also shows what plugins hold and say. `plugins`: in the order of the figures.
+    pub fn with_plugins(mut self, plugins: Vec<Arc<dyn Plugin>>, voices: Arc<Voices>) -> Self {
+        (self.plugins, self.voices) = (plugins, voices);
+        self
+    }
+
+    /// Reads what nobody reports on the data path.
+    fn refresh(&self) {
+        for (figures, plugin) in self.figures.plugins.iter().zip(&self.plugins) {
+            figures.memory_bytes.set(i64::try_from(plugin.memory_bytes()).unwrap_or(i64::MAX));
+        }
     }
 
     fn describe(&self, whole: bool) -> Pipeline {

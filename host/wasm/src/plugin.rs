@@ -174,6 +174,10 @@ impl plugin::Plugin for Plugin {
     fn aggregator(&self) -> Result<Box<dyn plugin::Aggregator>, CallError> {
         Plugin::aggregator(self)
     }
+
+    fn memory_bytes(&self) -> u64 {
+        Plugin::memory_bytes(self)
+    }
 }
 
 impl std::fmt::Debug for Plugin {

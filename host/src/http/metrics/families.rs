@@ -125,6 +125,10 @@ pub const PLUGIN: &[Metric<PluginFigures>] = &[
     gauge("wasmill_plugin_memory_bytes", "Linear memory of the plugin's instances", |p, _| known(p.memory_bytes.get())),
 ];
 
+/// What plugins count themselves has their names behind this. Label: `plugin`.
+pub const OWN_PREFIX: &str = "wasmill_plugin_";
+pub const OWN_HELP: &str = "A figure of the plugin's own";
+
 /// Labels: `sink`, `kind`.
 pub const SINK: &[Metric<SinkFigures>] = &[
     gauge("wasmill_sink_up", "1 while the sink takes rows, 0 while a fault keeps it from that", |s, _| up(&s.fault)),

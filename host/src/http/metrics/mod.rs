@@ -15,6 +15,7 @@ use wasmill_core::time::Nanos;
 
 use super::Site;
 use crate::figures::{BUCKETS_SECONDS, Durations};
+use crate::plugin_log::Value;
 use crate::status::{describe, health};
 use families::{Metric, Read};
 
@@ -24,11 +25,22 @@ type Unlabelled = Labels;
 
 /// The whole page.
 pub fn exposition(site: &Arc<Site>) -> Result<String, fmt::Error> {
+    site.refresh();
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Scrape { site: Arc::clone(site), now: super::now() }));
     let mut page = String::new();
     text::encode(&mut page, &registry)?;
     Ok(page)
+}
+
+/// Whether a plugin's own figure of that name would be taken for one of Wasmill's.
+pub fn is_taken(name: &str) -> bool {
+    let name = format!("{}{name}", families::OWN_PREFIX);
+    families::PLUGIN.iter().any(|metric| {
+        let family = metric.name.strip_suffix("_total").unwrap_or(metric.name);
+        let rest = name.strip_prefix(family);
+        rest.is_some_and(|rest| ["", "_total", "_bucket", "_count", "_sum", "_created"].contains(&rest))
+    })
 }
 
 /// One scrape: all gauges see the same clock.
@@ -48,6 +60,7 @@ impl Collector for Scrape {
         self.process(&mut encoder)?;
         self.sources(&mut encoder)?;
         self.routes_and_plugins(&mut encoder)?;
+        self.voices(&mut encoder)?;
         self.sinks(&mut encoder)?;
         self.refusals(&mut encoder)
     }
@@ -94,6 +107,26 @@ impl Scrape {
             .map(|p| (vec![("plugin", p.name.clone()), ("release", short(&p.release))], Arc::clone(p)))
             .collect();
         self.things(encoder, families::PLUGIN, &plugins)
+    }
+
+    /// What plugins say of themselves.
+    fn voices(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, plugins) in self.site.voices.read() {
+            let kind = match plugins.values().next() {
+                Some(Value::Count(_)) => MetricType::Counter,
+                _ => MetricType::Gauge,
+            };
+            let name = format!("{}{name}", families::OWN_PREFIX);
+            let mut metric = family(encoder, &name, families::OWN_HELP, kind)?;
+            for (plugin, value) in plugins {
+                let labels = vec![("plugin", plugin)];
+                match value {
+                    Value::Count(value) => count(&mut metric, &labels, value as f64)?,
+                    Value::Gauge(value) => metric.encode_family(&labels)?.encode_gauge(&value)?,
+                }
+            }
+        }
+        Ok(())
     }
 
     fn sinks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -151,7 +184,7 @@ impl Scrape {
 /// Starts a family. The encoder puts `_total` behind a counter's name itself.
 fn family<'a>(
     encoder: &'a mut DescriptorEncoder<'_>,
-    name: &'static str,
+    name: &str,
     help: &str,
     kind: MetricType,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {

@@ -3,9 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::plugin_log::Voices;
 use crate::figures::{Figures, PartitionFigures, PluginFigures, RefusalKey, SourceFigures};
 use wasmill_core::dead_letter::Stage;
 use wasmill_core::plan::Plan;
+use wasmill_core::plugin::{Aggregator, CallError, Plugin, Transformer};
 
 fn site() -> Arc<Site> {
     let hostile = "orders\"} 1\n# EOF\\".to_owned();
@@ -107,4 +109,49 @@ fn every_metric_is_explained_in_the_page_of_metrics() {
     for name in explained {
         assert!(known.contains(name), "host/docs/metrics.md explains {name}, which does not exist");
     }
+}
+
+/// Holds a whole page of memory.
+struct Holding;
+
+impl Plugin for Holding {
+    fn name(&self) -> &str {
+        "count"
+    }
+
+    fn release(&self) -> &str {
+        "abababababab"
+    }
+
+    fn transformer(&self) -> Result<Box<dyn Transformer>, CallError> {
+        panic!("a scrape makes no instance")
+    }
+
+    fn aggregator(&self) -> Result<Box<dyn Aggregator>, CallError> {
+        panic!("a scrape makes no instance")
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        65_536
+    }
+}
+
+#[test]
+fn what_plugins_hold_and_say_of_themselves_is_on_the_page() {
+    let voices = Arc::new(Voices::default());
+    voices.count("count", "views", 3);
+    voices.count("b\"d", "views", 4);
+    voices.gauge("count", "longest", 2.5);
+    let site = Arc::into_inner(site()).unwrap().with_plugins(vec![Arc::new(Holding)], voices);
+    let page = exposition(&Arc::new(site)).unwrap();
+    let samples: Vec<_> = page.lines().filter(|line| !line.starts_with('#')).map(sample).collect();
+    let of = |name: &str, plugin: &str| {
+        let labelled = |labels: &BTreeMap<_, _>| labels.get("plugin").is_some_and(|found: &String| found == plugin);
+        samples.iter().find(|(found, labels, _)| found == name && labelled(labels)).map(|(_, _, value)| *value)
+    };
+    assert_eq!(of("wasmill_plugin_views_total", "count"), Some(3.0));
+    assert_eq!(of("wasmill_plugin_views_total", "b\"d"), Some(4.0));
+    assert_eq!(of("wasmill_plugin_longest", "count"), Some(2.5));
+    assert_eq!(of("wasmill_plugin_memory_bytes", "count"), Some(65_536.0));
+    assert_eq!(page.matches("# TYPE wasmill_plugin_views counter").count(), 1);
 }
