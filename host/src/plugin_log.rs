@@ -57,7 +57,8 @@ impl Voices {
         }
         let why = if http::is_taken(name) {
             "Wasmill has a metric of that name"
-        } else if said.figures.get(name).is_some_and(|all| all.values().any(|other| other.is_count() != new.is_count())) {
+        } else if said.figures.get(name).is_some_and(|all| all.values().any(|other| other.is_count() != new.is_count()))
+        {
             "it is a count in one place and a gauge in another"
         } else {
             said.figures.entry(name.to_owned()).or_default().insert(plugin.to_owned(), new);

@@ -79,7 +79,8 @@ fn run_in(folder: &Path, args: &Args) -> Result<ExitCode, String> {
     };
     for sink in &mut pipeline.config.sinks {
         if matches!(sink.kind, SinkKind::Influxdb(_)) {
-            sink.kind = SinkKind::Local(Local { path: "demo.db".to_owned(), retention: Some(RETENTION) });
+            let path = "demo.db".to_owned();
+            sink.kind = SinkKind::Local(Local { path, retention: Some(RETENTION), max_bytes: None });
         }
     }
     let broker = Broker::start().map_err(|error| error.to_string())?;

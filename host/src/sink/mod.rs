@@ -12,6 +12,7 @@ pub mod local;
 mod null;
 pub mod stdout;
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,11 +74,12 @@ impl SinkConfig {
                 batch_lines: sink.batch_lines,
                 flush_after: length(sink.flush),
                 timeout: length(sink.timeout),
-                max_series: None,
+                max_series: sink.max_series,
             }),
             SinkKind::Local(sink) => SinkConfig::Local(local::LocalConfig {
                 retention: sink.retention,
-                ..local::LocalConfig::new(directory.join(&sink.path))
+                max_bytes: sink.max_bytes.unwrap_or(local::DEFAULT_MAX_BYTES),
+                path: directory.join(&sink.path),
             }),
             SinkKind::Kafka(sink) => SinkConfig::Kafka(kafka::KafkaSinkConfig {
                 connection: kafka.clone(),
@@ -85,8 +87,11 @@ impl SinkConfig {
                 partitions: sink.partitions,
             }),
             SinkKind::Stdout(sink) => SinkConfig::Stdout(match sink.format {
-                StdoutFormat::Line => stdout::Format::LineProtocol,
-                StdoutFormat::Json => stdout::Format::Json,
+                Some(StdoutFormat::Text) => stdout::Format::Text,
+                Some(StdoutFormat::Line) => stdout::Format::LineProtocol,
+                Some(StdoutFormat::Json) => stdout::Format::Json,
+                None if std::io::stdout().is_terminal() => stdout::Format::Text,
+                None => stdout::Format::LineProtocol,
             }),
             SinkKind::Null => SinkConfig::Null,
         }

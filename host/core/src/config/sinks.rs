@@ -34,13 +34,15 @@ fn sink(cx: &mut Context<'_>, entry: &Entry) -> Option<Sink> {
         "local" => SinkKind::Local(Local {
             path: table.text(cx, "path").map_or_else(|| "wasmill.db".to_owned(), |path| path.value),
             retention: table.positive(cx, "retention").map(|retention| retention.value),
+            max_bytes: table.size(cx, "max_size").map(|size| size.value),
         }),
         "kafka" => SinkKind::Kafka(kafka(cx, &table)?),
         "stdout" => SinkKind::Stdout(Stdout {
-            format: match table.choice(cx, "format") {
-                Some("json") => StdoutFormat::Json,
+            format: table.choice(cx, "format").map(|format| match format {
+                "text" => StdoutFormat::Text,
+                "json" => StdoutFormat::Json,
                 _ => StdoutFormat::Line,
-            },
+            }),
         }),
         _ => SinkKind::Null,
     };
@@ -68,6 +70,7 @@ fn influxdb(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Influxdb> {
     let create_bucket = table.boolean(cx, "create_bucket").unwrap_or(false);
     let batch = table.integer(cx, "batch").map_or(DEFAULT_BATCH_LINES, |batch| batch.value);
     let flush = table.positive(cx, "flush").map_or(DEFAULT_FLUSH, |flush| flush.value);
+    let max_series = table.integer(cx, "max_series").map(|series| series.value as usize);
     let timeout = table.positive(cx, "timeout").map_or(DEFAULT_TIMEOUT, |timeout| timeout.value);
     Some(Influxdb {
         url: url.map_or_else(|| "http://localhost:8086".to_owned(), |url| url.value.trim_end_matches('/').to_owned()),
@@ -78,6 +81,7 @@ fn influxdb(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Influxdb> {
         batch_lines: batch as usize,
         flush,
         timeout,
+        max_series,
     })
 }
 

@@ -179,6 +179,8 @@ pub struct Influxdb {
     /// A batch that is not full is sent after so long.
     pub flush: Nanos,
     pub timeout: Nanos,
+    /// Points of further series, counted since the start, are dead letters. `None`: no bound.
+    pub max_series: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -187,6 +189,8 @@ pub struct Local {
     pub path: String,
     /// `None`: kept for ever.
     pub retention: Option<Nanos>,
+    /// The oldest points go to keep the file below this. `None`: the store's own bound.
+    pub max_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -198,11 +202,14 @@ pub struct KafkaSink {
 
 #[derive(Clone, Debug)]
 pub struct Stdout {
-    pub format: StdoutFormat,
+    /// `None`: text on a terminal, line protocol elsewhere.
+    pub format: Option<StdoutFormat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StdoutFormat {
+    /// For people.
+    Text,
     /// Line protocol.
     Line,
     Json,

@@ -8,6 +8,7 @@ mod bind;
 
 mod explain;
 mod frame;
+mod influx;
 mod keeps;
 mod partitions;
 mod route;
@@ -47,7 +48,8 @@ pub struct Described {
 pub fn plan(config: &Config, described: &BTreeMap<String, Described>) -> Result<Plan, Vec<Diagnostic>> {
     let mut planner =
         Planner { config, described, plugins: Vec::new(), diagnostics: Vec::new(), failed: BTreeSet::new() };
-    let sources = config.sources.iter().filter_map(|source| planner.source(source)).collect();
+    let sources: Vec<SourcePlan> = config.sources.iter().filter_map(|source| planner.source(source)).collect();
+    sources.iter().for_each(|source| planner.check_influx_names(source));
     if planner.diagnostics.iter().any(Diagnostic::is_error) {
         planner.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         return Err(planner.diagnostics);

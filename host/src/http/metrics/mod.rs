@@ -184,7 +184,7 @@ impl Scrape {
 /// Starts a family. The encoder puts `_total` behind a counter's name itself.
 fn family<'a>(
     encoder: &'a mut DescriptorEncoder<'_>,
-    name: &str,
+    name: &'a str,
     help: &str,
     kind: MetricType,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {

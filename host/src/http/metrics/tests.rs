@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::plugin_log::Voices;
 use crate::figures::{Figures, PartitionFigures, PluginFigures, RefusalKey, SourceFigures};
+use crate::plugin_log::Voices;
 use wasmill_core::dead_letter::Stage;
 use wasmill_core::plan::Plan;
 use wasmill_core::plugin::{Aggregator, CallError, Plugin, Transformer};
+use wasmill_wasm::PluginLog;
 
 fn site() -> Arc<Site> {
     let hostile = "orders\"} 1\n# EOF\\".to_owned();

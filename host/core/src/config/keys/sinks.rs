@@ -4,6 +4,8 @@ use super::{Key, MAX_PARTITIONS, Section, Shape, key, later};
 
 /// Lines in one request to a sink.
 const MAX_BATCH: i64 = 100_000;
+/// Series of a sink: the names of all are in memory, a few hundred bytes each.
+const MAX_SERIES: i64 = 100_000_000;
 
 const TYPE: Key = key(
     "type",
@@ -33,11 +35,15 @@ pub static INFLUXDB: Section = Section {
         key("batch", Shape::Integer { min: 1, max: MAX_BATCH }, "5000", "lines in one request at most").or("5000"),
         key("flush", Shape::Duration, "\"200ms\"", "a batch that is not full is sent after so long").or("\"200ms\""),
         key("timeout", Shape::Duration, "\"10s\"", "of one request").or("\"10s\""),
+        key(
+            "max_series",
+            Shape::Integer { min: 1, max: MAX_SERIES },
+            "100000",
+            "series (measurements with their tags) written since the start at most; points of further ones are dead letters",
+        )
+        .or("no bound"),
     ],
-    later: &[
-        later("retry", "requests are retried with back-off until they succeed; tuning it comes with a later version"),
-        later("max_series", "a bound on series comes with a later version"),
-    ],
+    later: &[later("retry", "requests are retried with back-off until they succeed; tuning it comes with a later version")],
 };
 
 pub static LOCAL: Section = Section {
@@ -47,6 +53,8 @@ pub static LOCAL: Section = Section {
         TYPE,
         key("path", Shape::Text, "\"wasmill.db\"", "the database file, relative to this one").or("\"wasmill.db\""),
         key("retention", Shape::Duration, "\"7d\"", "points older than this are removed").or("kept for ever"),
+        key("max_size", Shape::Size, "\"256 MiB\"", "the oldest points are removed to keep the file below this")
+            .or("\"1 GiB\""),
     ],
     later: &[],
 };
@@ -72,8 +80,13 @@ pub static STDOUT: Section = Section {
     doc: "Standard output, one row a line.",
     keys: &[
         TYPE,
-        key("format", Shape::Choice { words: &["line", "json"], later: &[] }, "\"json\"", "line protocol or JSON")
-            .or("\"line\""),
+        key(
+            "format",
+            Shape::Choice { words: &["text", "line", "json"], later: &[] },
+            "\"json\"",
+            "text for people, line protocol or JSON",
+        )
+        .or("\"text\" on a terminal and \"line\" elsewhere"),
     ],
     later: &[],
 };
