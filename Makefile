@@ -7,6 +7,7 @@ SHELL := bash
 help:
 	@echo "make demo    the commerce example on an embedded broker and store; prints the dashboard's address"
 	@echo "make test    formatting, lints, all tests, end-to-end tests on a real Kafka and a real InfluxDB (installs what is missing)"
+	@echo "make plugins the examples' own plugins, where their pipelines look for them"
 	@echo "make bench   speeds as ratios in one run, on a real Kafka (installs what is missing)"
 	@echo "make audit   licences, sources and advisories of all dependencies (needs cargo-deny)"
 
