@@ -23,7 +23,7 @@ demo: tools
 # The examples' own plugins, where their pipelines look for them.
 plugins: tools
 	cargo build --release
-	for example in examples/*/; do target/release/wasmill plugin build $$example/plugins/*/ --out $$example/plugins; done
+	for example in examples/*/; do target/release/wasmill plugin build $$example/plugins/*/ --out $$example/plugins || exit 1; done
 
 test: tools
 	host/tests/run.sh
