@@ -201,8 +201,7 @@ impl Coordinator {
             tracing::warn!(source = %self.name(), "cannot commit: {error}; trying again with the next checkpoint");
             return false;
         }
-        // Whatever was the matter, it is over.
-        figures.fault.set(None);
+        self.clear_problem();
         figures.commits.add(1);
         figures.commit_seconds.record(started.elapsed());
         for (place, (position, checkpoint)) in positions {

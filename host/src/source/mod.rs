@@ -111,6 +111,9 @@ struct Coordinator {
     stopping: bool,
     /// Since when the exchange waits for partitions that other members hold.
     shared_since: Option<Instant>,
+    /// What stands in the way of reading: no broker, or what a broker says.
+    broker_fault: Option<String>,
+    problem: Option<String>,
     /// When the consumer's own figures were read last.
     shown: Instant,
     /// It held all partitions of its topics once.
@@ -130,6 +133,8 @@ impl Coordinator {
             stopping: false,
             shared_since: None,
             had_all: false,
+            broker_fault: None,
+            problem: None,
             shown: Instant::now(),
             config,
             consumer,
@@ -188,16 +193,17 @@ impl Coordinator {
                 }
             }
             Event::Broker { reachable, reason } => {
-                let fault = (!reachable).then(|| format!("the broker cannot be reached: {reason}"));
-                match &fault {
+                self.broker_fault = (!reachable).then(|| format!("the broker cannot be reached: {reason}"));
+                match &self.broker_fault {
                     Some(fault) => tracing::warn!(source = %self.name(), "{fault}; trying on"),
                     None => tracing::info!(source = %self.name(), "the broker is reachable"),
                 }
-                self.config.runtime.figures.fault.set(fault);
+                self.show_fault();
             }
             Event::Problem { reason } => {
                 tracing::warn!(source = %self.name(), "{reason}");
-                self.config.runtime.figures.fault.set(Some(reason));
+                self.problem = Some(reason);
+                self.show_fault();
             }
             Event::Fatal { reason } => self.stop_with_fault(reason),
         }
@@ -232,6 +238,18 @@ impl Coordinator {
             owned.figures.queued_bytes.set(state.queued_bytes as i64);
             owned.figures.paused.store(state.paused, std::sync::atomic::Ordering::Relaxed);
         }
+    }
+
+    /// Whatever was the matter with reading, it is over.
+    pub fn clear_problem(&mut self) {
+        if self.problem.take().is_some() || self.broker_fault.take().is_some() {
+            self.show_fault();
+        }
+    }
+
+    fn show_fault(&self) {
+        let fault = self.broker_fault.as_ref().or(self.problem.as_ref());
+        self.config.runtime.figures.fault.set(fault.cloned());
     }
 
     fn name(&self) -> &str {

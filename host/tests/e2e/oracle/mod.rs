@@ -142,6 +142,8 @@ pub struct Route {
     positive: Option<&'static str>,
     key: Option<&'static str>,
     window: Window,
+    /// A point's time is its window's end.
+    at_end: bool,
     results: fn(&[&Timed]) -> results::Results,
 }
 
@@ -165,7 +167,7 @@ enum Outcome {
 
 #[derive(Default)]
 struct Fold {
-    /// By start of the window and key.
+    /// By time of the point and key.
     windows: BTreeMap<(i64, String), Vec<Timed>>,
     /// By partition and key, those that are over too.
     sessions: BTreeMap<(i32, String), Vec<Vec<Timed>>>,
@@ -201,7 +203,8 @@ impl Route {
                     return Outcome::Refused("aggregate");
                 }
                 for end in open {
-                    fold.windows.entry((end - size, key.clone())).or_default().push((Rc::clone(event), time));
+                    let time_of_point = if self.at_end { end } else { end - size };
+                    fold.windows.entry((time_of_point, key.clone())).or_default().push((Rc::clone(event), time));
                 }
             }
             Window::Session { max } => {

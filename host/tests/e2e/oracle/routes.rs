@@ -14,6 +14,7 @@ const ANY: Route = Route {
     positive: None,
     key: None,
     window: tumbling(MINUTE),
+    at_end: false,
     results: count,
 };
 const AMOUNT: Option<(&str, fn(&Value) -> bool)> = Some(("data.amount", Value::is_number));
@@ -34,6 +35,7 @@ pub fn commerce(session_max: i64) -> Vec<Route> {
             positive: Some("data.amount"),
             key: Some("data.currency"),
             window: Window::Regular { size: 5 * MINUTE, every: 30 * SECOND },
+            at_end: true,
             results: revenue,
             ..ANY
         },
