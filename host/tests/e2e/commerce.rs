@@ -93,7 +93,7 @@ fn write_odd_events(site: &Site) {
     let headers: &[(&str, Option<&[u8]>)] = &[("tenant", Some(b"acme")), ("empty", None)];
     let mut events: Vec<Handmade<'_>> = values
         .iter()
-        .map(|value| Handmade { key: "odd", value: Some(value.as_bytes()), headers, timestamp_ms: None })
+        .map(|value| Handmade { key: "odd", value: Some(value.as_bytes()), headers, ..Handmade::default() })
         .collect();
     events.push(Handmade { key: "odd", ..Handmade::default() });
     topics::write(&site.connection(), &site.topic, &events);

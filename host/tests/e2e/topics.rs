@@ -71,8 +71,9 @@ pub fn read(connection: &ConnectionConfig, topic: &str) -> Vec<Message> {
 /// An event to be written by hand.
 #[derive(Clone, Debug, Default)]
 pub struct Handmade<'a> {
-    /// Which partition it goes to, too.
+    /// Says which partition it goes to, if `partition` does not.
     pub key: &'a str,
+    pub partition: Option<i32>,
     /// `None`: a tombstone.
     pub value: Option<&'a [u8]>,
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
@@ -86,7 +87,7 @@ pub fn write(connection: &ConnectionConfig, topic: &str, events: &[Handmade<'_>]
     for event in events {
         let message = producer::Message {
             topic,
-            partition: None,
+            partition: event.partition,
             key: Some(event.key.as_bytes()),
             value: event.value,
             headers: event.headers,

@@ -128,14 +128,17 @@ fn is_absent(event: &Value, path: &str) -> bool {
     at(event, path).is_null() && (way.is_object() || way.is_null())
 }
 
+/// A path, and what must be there.
+type Required = (&'static str, fn(&Value) -> bool);
+
 /// A route as the oracle sees it.
 pub struct Route {
     name: &'static str,
     measurement: &'static str,
     /// Event types it takes; empty: all.
     only: &'static [&'static str],
-    /// What the plugin requires: a path, and whether a text or a number must be there.
-    requires: Option<(&'static str, fn(&Value) -> bool)>,
+    /// What the plugin requires.
+    requires: Option<Required>,
     /// What it reads if it is there: then it must be a text.
     optional: Option<&'static str>,
     /// What the plugin rejects when it is negative.

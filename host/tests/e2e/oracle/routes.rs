@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::results::{count, revenue, statistics, top, visit};
-use super::{MINUTE, Route, SECOND, Window};
+use super::{MINUTE, Required, Route, SECOND, Window};
 
 const ANY: Route = Route {
     name: "",
@@ -17,7 +17,7 @@ const ANY: Route = Route {
     at_end: false,
     results: count,
 };
-const AMOUNT: Option<(&str, fn(&Value) -> bool)> = Some(("data.amount", Value::is_number));
+const AMOUNT: Option<Required> = Some(("data.amount", Value::is_number));
 
 const fn tumbling(size: i64) -> Window {
     Window::Regular { size, every: size }
