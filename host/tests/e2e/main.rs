@@ -11,9 +11,16 @@ mod crash;
 mod demo;
 #[path = "../browser/driver.rs"]
 mod driver;
+mod guests;
 mod harness;
+mod hostile;
 mod instances;
+mod malformed;
 mod oracle;
+mod outage;
 mod points;
+mod refused;
+mod sasl;
 mod stopping;
+mod support;
 mod topics;

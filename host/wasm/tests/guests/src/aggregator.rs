@@ -53,7 +53,7 @@ impl AggregateGuest for Sum {
         })
     }
 
-    /// 13 traps, 14 loops, negative amounts are rejected.
+    /// 13 traps, 14 loops, 15 takes all memory, negative amounts are rejected.
     fn accumulate(input: Batch, rows: Vec<u32>, slots: Vec<u32>) -> Result<Vec<Reject>, String> {
         let Values::Integers(amounts) = &input.columns[0].values else { panic!("the amount is no integer") };
         if amounts.len() > 8192 || slots.len() > 8192 {
@@ -65,6 +65,7 @@ impl AggregateGuest for Sum {
             match amounts[row as usize] {
                 13 => harm::explode(),
                 14 => harm::spin(),
+                15 => harm::grow(),
                 amount if amount < 0 => rejects.push(Reject { row, reason: "negative".to_owned() }),
                 amount => *sums().entry(slot).or_default() += amount,
             }
@@ -87,20 +88,22 @@ impl AggregateGuest for Sum {
         Ok(())
     }
 
-    /// Slots whose sum is odd have two rows.
+    /// Slots whose sum is odd have two rows, but in the mode "single". `key` is 0 where the first key is no integer.
     fn emit(slots: Vec<u32>, windows: Vec<Window>, keys: Vec<Column>, _: Firing) -> Result<Results, String> {
         if slots.len() > 8192 || (windows.len() != 1 && windows.len() != slots.len()) {
             return Err(format!("{} slots and {} windows in one call", slots.len(), windows.len()));
         }
-        let Values::Integers(keys) = &keys[0].values else { panic!("the key is no integer") };
         let (mut origins, mut values, mut numbers) = (vec![], vec![], vec![]);
         let mut padding = Strings { ends: vec![], data: vec![] };
         for (position, slot) in slots.iter().enumerate() {
             let sum = sums().get(slot).copied().unwrap_or_default();
-            for _ in 0..1 + sum % 2 {
+            for _ in 0..if mode() == "single" { 1 } else { 1 + sum % 2 } {
                 origins.push(position as u32);
                 values.push(sum);
-                numbers.push(keys[position]);
+                numbers.push(match keys.first().map(|key| &key.values) {
+                    Some(Values::Integers(keys)) => keys[position],
+                    _ => 0,
+                });
                 padding.data.extend(std::iter::repeat_n(b'.', if mode() == "large" { LARGE } else { 0 }));
                 padding.ends.push(padding.data.len() as u32);
             }

@@ -32,7 +32,7 @@ pub fn spin() {
 }
 
 #[inline(never)]
-fn grow() {
+pub fn grow() {
     let mut hoard: Vec<Vec<u8>> = Vec::new();
     loop {
         hoard.push(black_box(vec![1; 1 << 20]));

@@ -1,4 +1,4 @@
-//! Guests that behave as their configuration (a JSON string) says: well by default, else against one rule of the contract.
+//! Guests that behave as their configuration says: well by default, else against one rule of the contract.
 
 #![cfg(target_arch = "wasm32")]
 
@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 
 static MODE: OnceLock<String> = OnceLock::new();
 
-/// Keeps the configured mode of this instance.
+/// Keeps the configured mode of this instance: `"MODE"`, or `{"mode":"MODE"}` where a configuration must be a table.
 fn set_mode(config: &str) {
-    let _ = MODE.set(config.trim_matches('"').to_owned());
+    let _ = MODE.set(config.rsplit('"').nth(1).unwrap_or_default().to_owned());
 }
 
 fn mode() -> &'static str {

@@ -43,7 +43,9 @@ impl Guest for Echo {
             return Err("I will not\ndo that".to_owned());
         }
         let mut results = echo(rows, &texts);
-        spoil(&mut results, rows as u32);
+        // A text `spoil-MODE` asks for one spoiled answer, whatever the mode.
+        let spoiled = texts.iter().find_map(|text| text.strip_prefix("spoil-"));
+        spoil(&mut results, rows as u32, spoiled.unwrap_or(mode()));
         Ok(results)
     }
 }
@@ -165,8 +167,7 @@ fn echo(rows: usize, texts: &[String]) -> Results {
     Results { outputs: vec![Emitted { count: kept.len() as u32, origins, columns }], rejects }
 }
 
-fn spoil(results: &mut Results, rows: u32) {
-    let mode = mode();
+fn spoil(results: &mut Results, rows: u32, mode: &str) {
     if let Some(outputs) = mode.strip_prefix("outputs-") {
         let wanted = outputs.parse().unwrap_or(0);
         let empty = || Emitted { count: 0, origins: vec![], columns: vec![] };
