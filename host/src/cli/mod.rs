@@ -7,7 +7,7 @@ pub mod pipeline;
 mod plugin;
 mod produce;
 pub mod render;
-mod run;
+pub mod run;
 mod schema;
 mod test;
 
