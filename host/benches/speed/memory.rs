@@ -71,7 +71,8 @@ impl Runner {
             let mut first = 0;
             while let Some(range) = self.task.next_batch(piece, first) {
                 first = range.end;
-                let outbox = self.task.process(piece, range, clock::now()).map_err(failed)?;
+                let mut outbox = Outbox::default();
+                self.task.process(piece, range, clock::now(), &mut outbox).map_err(failed)?;
                 self.count(outbox)?;
             }
         }

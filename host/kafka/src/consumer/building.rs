@@ -50,7 +50,7 @@ impl Building {
         let timestamp_ms = unsafe { sys::rd_kafka_message_timestamp(message, &mut kind) };
         let key = unsafe { self.copy(message.key, message.key_len) };
         let value = unsafe { self.copy(message.payload, message.len) };
-        let headers = if headers { self.copy_headers(message) } else { ABSENT };
+        let headers = if headers && may_have_headers(message) { self.copy_headers(message) } else { ABSENT };
         self.records.records.push(Record { offset: message.offset, timestamp_ms, key, value, headers });
     }
 
@@ -95,4 +95,20 @@ impl Building {
         self.records.records.reserve(records.records.len());
         records
     }
+}
+
+/// False if `message` has no headers for sure. Librdkafka allocates and frees a reader to find that out, message by message, which
+/// costs as much as all of Wasmill's decoding.
+///
+/// Kafka's record format has the number of headers right behind the value, and none is one byte of zero. Only a message of that
+/// format (version 2) has the epoch of its leader, and only an empty value lies elsewhere than in the fetched record.
+#[inline]
+fn may_have_headers(message: &sys::rd_kafka_message_t) -> bool {
+    let of_version_2 = unsafe { sys::rd_kafka_message_leader_epoch(message) } >= 0;
+    if !of_version_2 || message.payload.is_null() || message.len == 0 {
+        return true;
+    }
+    // SAFETY: the value lies in a record, which goes on behind it at least with the number of headers.
+    let number_of_headers = unsafe { *message.payload.cast::<u8>().add(message.len) };
+    number_of_headers != 0
 }

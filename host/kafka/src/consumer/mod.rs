@@ -47,7 +47,7 @@ pub struct ConsumerConfig {
     pub topics: Vec<String>,
     pub group: String,
     pub start: Start,
-    /// Hand over headers too. They cost a call a record.
+    /// Hand over headers too. They cost a call for each record that has some.
     pub headers: bool,
     /// A partition with so many bytes handed over and not given back is paused.
     pub max_queue_bytes_per_partition: usize,

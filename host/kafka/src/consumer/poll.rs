@@ -60,6 +60,8 @@ pub(super) struct Poll {
     pub(super) partitions: Vec<Option<Partition>>,
     /// From librdkafka's topic handle and the partition to the index in `partitions`.
     pub(super) known: HashMap<(usize, i32), Option<usize>>,
+    /// The one found last: messages come partition by partition.
+    pub(super) last_known: Option<((usize, i32), Option<usize>)>,
     /// What the channel did not take, in order.
     pub(super) stash: VecDeque<Event>,
     pub(super) rebalance: Option<Rebalance>,
@@ -88,6 +90,7 @@ impl Poll {
             commands,
             partitions: Vec::new(),
             known: HashMap::new(),
+            last_known: None,
             stash: VecDeque::new(),
             rebalance: None,
             retry_at: None,
@@ -193,6 +196,17 @@ impl Poll {
     #[inline]
     fn find(&mut self, message: &sys::rd_kafka_message_t) -> Option<usize> {
         let key = (message.rkt as usize, message.partition);
+        match self.last_known {
+            Some((known, index)) if known == key => index,
+            _ => {
+                let index = self.look_up(key, message);
+                self.last_known = Some((key, index));
+                index
+            }
+        }
+    }
+
+    fn look_up(&mut self, key: (usize, i32), message: &sys::rd_kafka_message_t) -> Option<usize> {
         if let Some(index) = self.known.get(&key) {
             return *index;
         }
@@ -241,6 +255,7 @@ impl Poll {
         for partition in self.partitions.iter().flatten() {
             let gate = &partition.gate;
             if !gate.paused() && gate.full() {
+                tracing::debug!(topic = %partition.topic, partition = partition.number, "paused: its queue is full");
                 gate.set_paused(true);
                 pause.add_partition(&partition.topic, partition.number);
             } else if gate.paused() && gate.drained() {

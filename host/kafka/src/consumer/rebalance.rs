@@ -18,6 +18,7 @@ impl Poll {
     pub(super) fn rebalance(&mut self) -> Result<()> {
         while let Some(rebalance) = self.rebalance.take().or_else(|| self.native.take_rebalance()) {
             self.known.clear();
+            self.last_known = None;
             if !rebalance.assign {
                 self.revoke(&rebalance.partitions)?;
                 continue;
