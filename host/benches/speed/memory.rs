@@ -1,6 +1,6 @@
 //! W2 without librdkafka: records from memory into a task.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -51,7 +51,7 @@ impl Runner {
     }
 
     fn task(runtime: &Arc<SourceRuntime>, offset: i64) -> Result<Task> {
-        let start = Start { position: offset, checkpoint: Checkpoint::fresh(offset), poison: HashSet::new() };
+        let start = Start { position: offset, checkpoint: Checkpoint::fresh(offset), poison: HashMap::new() };
         let figures = Arc::new(PartitionFigures::default());
         Ok(Task::new(Arc::clone(runtime), "ads".into(), 0, start, figures, clock::now()).map_err(failed)?)
     }

@@ -148,6 +148,7 @@ pub fn run_with_native_plugins(file: &str) -> Result<()> {
         bounded: true,
         listen: pipeline.config.server.listen,
         stop_after: None,
+        voices: Arc::default(),
         on_listening: Box::new(|_| {}),
     };
     let mut checked = run::checked(pipeline);
