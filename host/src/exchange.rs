@@ -44,6 +44,7 @@ pub struct Exchange {
     reports: Sender<LaneReport>,
     /// Read by the tasks: their panes up to here are closed for good.
     closed: Arc<AtomicI64>,
+    ahead: Arc<AtomicI64>,
     incarnation: u64,
     gate: Arc<Gate>,
     epoch: Arc<Epoch>,
@@ -61,12 +62,14 @@ impl Exchange {
         outlets: Arc<Outlets>,
         reports: Sender<LaneReport>,
         closed: Arc<AtomicI64>,
+        ahead: Arc<AtomicI64>,
     ) -> Self {
         Exchange {
             runtime,
             outlets,
             reports,
             closed,
+            ahead,
             incarnation: 0,
             gate: Arc::default(),
             epoch: Epoch::new(0),
@@ -142,6 +145,7 @@ impl Exchange {
         self.committed = committed;
         self.watermark = BEGINNING;
         self.closed.store(BEGINNING, Ordering::Release);
+        self.ahead.store(BEGINNING, Ordering::Release);
         self.failed = false;
         self.partitions = places
             .into_iter()
@@ -192,7 +196,11 @@ impl Exchange {
     }
 
     fn advance(&mut self) -> Result<(), Halt> {
-        self.watermark = self.watermark.max(minimum(self.partitions.values()));
+        // Every partition counts, for nobody else may say that its panes have all been handed over. Idle ones keep up by
+        // themselves: they raise their own watermarks to how far the others are.
+        let reached = self.partitions.values().map(|partition| partition.watermark).min();
+        self.watermark = self.watermark.max(reached.unwrap_or(BEGINNING));
+        self.ahead.store(furthest(self.partitions.values()), Ordering::Release);
         self.advance_all()
     }
 
@@ -250,8 +258,8 @@ impl Exchange {
     }
 }
 
-/// The least of the partitions' watermarks; idle ones hold nothing back. If all are idle, the one that is furthest.
-fn minimum<'a>(partitions: impl Iterator<Item = &'a Partition> + Clone) -> Nanos {
+/// How far the exchange could be if idle partitions were let be: the least watermark of the others; if all are idle, the furthest.
+fn furthest<'a>(partitions: impl Iterator<Item = &'a Partition> + Clone) -> Nanos {
     let active = partitions.clone().filter(|p| !p.idle).map(|p| p.watermark).min();
     active.or_else(|| partitions.map(|p| p.watermark).max()).unwrap_or(BEGINNING)
 }
@@ -276,11 +284,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_partitions_hold_nothing_back_and_all_idle_means_the_furthest() {
+    fn idle_partitions_are_let_be_and_all_idle_means_the_furthest() {
         let p = |watermark, idle| Partition { watermark, idle, caught_up: true, turned: false };
-        assert_eq!(minimum([p(5, false), p(9, false)].iter()), 5);
-        assert_eq!(minimum([p(5, true), p(9, false)].iter()), 9);
-        assert_eq!(minimum([p(5, true), p(9, true)].iter()), 9);
-        assert_eq!(minimum([].iter()), BEGINNING);
+        assert_eq!(furthest([p(5, false), p(9, false)].iter()), 5);
+        assert_eq!(furthest([p(5, true), p(9, false)].iter()), 9);
+        assert_eq!(furthest([p(5, true), p(9, true)].iter()), 9);
+        assert_eq!(furthest([].iter()), BEGINNING);
     }
 }

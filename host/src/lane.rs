@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use wasmill_core::checkpoint::Checkpoint;
 use wasmill_core::plan::{PluginId, RouteId};
 use wasmill_core::records::Records;
-use wasmill_core::time::Nanos;
+use wasmill_core::time::{BEGINNING, Nanos};
 use wasmill_core::window::PaneDelta;
 use wasmill_kafka::consumer::Lease;
 
@@ -53,6 +53,8 @@ pub struct ExchangeLink {
     pub frames: Sender<ExchangeMessage>,
     /// Up to here the exchange has closed windows for good.
     pub watermark: Arc<AtomicI64>,
+    /// How far it could be if idle partitions were let be: they are raised to it.
+    pub ahead: Arc<AtomicI64>,
     pub gate: Arc<Gate>,
     /// Frames of another incarnation are ignored.
     pub incarnation: u64,
@@ -169,8 +171,6 @@ struct Owned {
     waiting: VecDeque<(Records, usize, Lease)>,
     caught_up: bool,
     reached: bool,
-    /// The exchange was told that this partition holds nothing back.
-    told_idle: bool,
 }
 
 /// Runs until told to stop or until every sender is gone.
@@ -247,14 +247,7 @@ impl Lane {
         );
         match task {
             Ok(task) => {
-                let mut owned = Owned {
-                    assignment,
-                    task,
-                    waiting: VecDeque::new(),
-                    caught_up: false,
-                    reached: false,
-                    told_idle: false,
-                };
+                let mut owned = Owned { assignment, task, waiting: VecDeque::new(), caught_up: false, reached: false };
                 owned.after_progress();
                 self.tasks.insert(place, owned);
             }
@@ -301,20 +294,10 @@ impl Owned {
         if self.held_back() {
             return Ok(());
         }
-        let mut outbox = self.task.tick(now)?;
-        if self.told_idle {
-            self.follow_exchange(&mut outbox)?;
-        }
+        let ahead = self.assignment.exchange.as_ref().map_or(BEGINNING, |e| e.ahead.load(Ordering::Acquire));
+        let outbox = self.task.tick(now, ahead)?;
         self.send(outbox);
         Ok(())
-    }
-
-    /// The exchange has gone on without this idle partition: what comes now is judged by how far it has come.
-    fn follow_exchange(&mut self, outbox: &mut Outbox) -> Result<(), Halt> {
-        match &self.assignment.exchange {
-            Some(exchange) => self.task.raise(exchange.watermark.load(Ordering::Acquire), outbox),
-            None => Ok(()),
-        }
     }
 
     /// Ahead of the others while some still replay: what is new must wait.
@@ -347,9 +330,6 @@ impl Owned {
             }
             first = range.end;
             let mut outbox = Outbox::default();
-            if self.told_idle {
-                self.follow_exchange(&mut outbox)?;
-            }
             self.task.process(records, range, clock::now(), &mut outbox)?;
             self.send(outbox);
             self.after_progress();
@@ -367,7 +347,6 @@ impl Owned {
         let deltas = std::mem::take(&mut outbox.deltas);
         self.assignment.outlets.send(outbox, &self.assignment.epoch);
         let idle = self.task.live() && self.task.idle(clock::now());
-        self.told_idle = idle;
         if let Some(exchange) = &self.assignment.exchange {
             let frame = ExchangeMessage::Frame {
                 incarnation: exchange.incarnation,

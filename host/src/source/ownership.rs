@@ -40,6 +40,7 @@ pub struct Owned {
 pub struct ExchangeSide {
     pub frames: Sender<ExchangeMessage>,
     pub watermark: Arc<AtomicI64>,
+    ahead: Arc<AtomicI64>,
     pub gate: Arc<Gate>,
     pub incarnation: u64,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -57,18 +58,26 @@ impl ExchangeSide {
         }
         let (frames, queue) = crossbeam_channel::bounded(exchange::QUEUE_FRAMES);
         let watermark = Arc::new(AtomicI64::new(BEGINNING));
-        let exchange = Exchange::new(Arc::clone(runtime), Arc::clone(outlets), reports.clone(), Arc::clone(&watermark));
+        let ahead = Arc::new(AtomicI64::new(BEGINNING));
+        let exchange = Exchange::new(
+            Arc::clone(runtime),
+            Arc::clone(outlets),
+            reports.clone(),
+            Arc::clone(&watermark),
+            Arc::clone(&ahead),
+        );
         let thread = std::thread::Builder::new()
             .name(format!("exchange-{}", runtime.plan.name))
             .spawn(move || exchange.run(&queue))
             .ok();
-        Some(ExchangeSide { frames, watermark, gate: Arc::default(), incarnation: 0, thread })
+        Some(ExchangeSide { frames, watermark, ahead, gate: Arc::default(), incarnation: 0, thread })
     }
 
     fn link(&self) -> ExchangeLink {
         ExchangeLink {
             frames: self.frames.clone(),
             watermark: Arc::clone(&self.watermark),
+            ahead: Arc::clone(&self.ahead),
             gate: Arc::clone(&self.gate),
             incarnation: self.incarnation,
         }

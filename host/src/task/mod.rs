@@ -364,16 +364,20 @@ impl Task {
         Ok(outbox)
     }
 
-    /// What the clock asks for: a quiet partition's watermark follows it, and early rows are due.
-    pub fn tick(&mut self, now: Nanos) -> Result<Outbox, Halt> {
+    /// What the clock asks for: a quiet partition's watermark follows it, and early rows are due. `ahead`: how far the other
+    /// partitions of an exchange are; a quiet one keeps up with them, so that it holds no windows open.
+    pub fn tick(&mut self, now: Nanos, ahead: Nanos) -> Result<Outbox, Halt> {
         let mut outbox = Outbox::default();
         let (live, idle) = (self.live(), self.idle(now));
         self.figures.idle.store(idle, Relaxed);
-        if live && idle && self.watermark.running_max() != BEGINNING {
-            // As much later as the clock has moved since the last event: right for live data, and old data that is read
-            // again keeps its own pace.
-            let quiet = now - self.quiet_since;
-            let floor = self.watermark.running_max().saturating_add(quiet) - self.source.plan.out_of_orderness;
+        if live && idle {
+            let mut floor = ahead;
+            if self.watermark.running_max() != BEGINNING {
+                // As much later as the clock has moved since the last event: right for live data, and old data that is read
+                // again keeps its own pace.
+                let quiet = now - self.quiet_since;
+                floor = floor.max(self.watermark.running_max() + quiet - self.source.plan.out_of_orderness);
+            }
             self.raise(floor, &mut outbox)?;
         }
         for route in &mut self.routes {
