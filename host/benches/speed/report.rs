@@ -109,6 +109,7 @@ impl Report {
         println!("\n{table}");
         let folder = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), Into::into);
+        std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let path = folder.join("bench-report.md");
         let text = format!("# Benchmark, {} events\n\n{table}", self.events);
         std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
