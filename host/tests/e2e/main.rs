@@ -14,6 +14,7 @@ mod driver;
 mod guests;
 mod harness;
 mod hostile;
+mod idle;
 mod instances;
 mod malformed;
 mod oracle;
