@@ -98,7 +98,7 @@ impl Building {
 }
 
 /// False if `message` has no headers for sure. Librdkafka allocates and frees a reader to find that out, message by message, which
-/// costs as much as all of Wasmill's decoding.
+/// was a good part of the poll thread in a profile.
 ///
 /// Kafka's record format has the number of headers right behind the value, and none is one byte of zero. Only a message of that
 /// format (version 2) has the epoch of its leader, and only an empty value lies elsewhere than in the fetched record.
