@@ -146,5 +146,5 @@ fn a_reader_that_stands_still_pauses_its_partition_and_loses_nothing() {
             drop(lease);
         }
     }
-    assert!(rounds > 3, "{rounds} rounds: it was never full");
+    assert!(rounds > 1, "{rounds} rounds: it was never full, or never filled up again");
 }

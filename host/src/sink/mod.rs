@@ -138,6 +138,8 @@ impl SinkHandle {
     pub async fn drain(self, within: Duration) -> Result<(), Undrained> {
         // Fails only if the sink has ended already.
         let _ = self.drain.send(true);
+        // What the sink has not even taken yet; the figure counts what it has.
+        let waiting = self.sender.max_capacity() - self.sender.capacity();
         drop(self.sender);
         let abort = self.task.abort_handle();
         if tokio::time::timeout(within, self.task).await.is_ok() {
@@ -145,7 +147,7 @@ impl SinkHandle {
         }
         abort.abort();
         let rows = self.figures.queued_rows.get();
-        if rows == 0 {
+        if rows == 0 && waiting == 0 {
             // It was only waiting for its server, with nothing to write.
             return Ok(());
         }
