@@ -190,7 +190,13 @@ impl Exchange {
     fn absorb(&mut self, deltas: Vec<(RouteId, PaneDelta)>) -> Result<(), Halt> {
         for (route, delta) in deltas {
             let Some(index) = self.merges.iter().position(|merge| merge.route == route) else { continue };
+            let before = self.merges[index].windower.lost();
             self.with_states(index, |windower, states| windower.absorb(&delta, states))?;
+            // A replay brings again what was emitted long ago; anything else was not waited for.
+            if self.gate.is_open() {
+                let lost = self.merges[index].windower.lost() - before;
+                self.runtime.route_figures[route].lost_states.add(lost);
+            }
         }
         Ok(())
     }

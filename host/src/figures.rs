@@ -169,6 +169,8 @@ pub struct RouteFigures {
     pub windows_on_time: Counter,
     pub windows_early: Counter,
     pub windows_late: Counter,
+    /// States that reached the exchange when their windows had closed for good. Must stay 0.
+    pub lost_states: Counter,
     /// Slots that hold a state now, over all partitions.
     pub slots: Gauge,
 }

@@ -11,7 +11,6 @@ mod decoder;
 mod lists;
 mod locate;
 mod number;
-mod path;
 mod projection;
 mod record_fields;
 mod scan;
@@ -27,7 +26,6 @@ mod wide;
 
 pub use decoder::{Decoded, Decoder, Mistyped, Refused};
 pub use locate::Tiers;
-pub use path::{Path, PathError, RecordField, Segment, last_segment, parse_path};
 pub use slow::{MAX_DEPTH, MAX_PAYLOAD_BYTES};
 pub use spec::{SpecError, check_time_format};
 pub use time_format::{AUTO_MICROSECONDS_FROM, AUTO_MILLISECONDS_FROM, AUTO_NANOSECONDS_FROM};

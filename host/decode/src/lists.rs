@@ -8,10 +8,10 @@ use wasmill_core::schema::Kind;
 
 use crate::convert::{self, BLOCK_ROWS, Block, append_validity};
 use crate::decoder::Mistyped;
-use crate::path::Segment;
 use crate::slow;
 use crate::time_format::TimeReader;
 use crate::token::{Class, Token};
+use wasmill_core::path::Segment;
 
 /// What of a path the scanner leaves: `[0].id` of `items[0].id`.
 #[derive(Clone, Debug, PartialEq, Eq)]

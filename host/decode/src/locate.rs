@@ -3,13 +3,13 @@
 use wasmill_core::records::{ABSENT, Record};
 
 use crate::convert::BLOCK_ROWS;
-use crate::path::Segment;
 use crate::scan::Scanner;
 use crate::slow::{self, MAX_PAYLOAD_BYTES, Refusal};
 use crate::template::{Learned, Lesson, Shapes};
 use crate::token::{Token, TokenRow};
 use crate::values::Padded;
 use crate::wide::{Portable, Wide};
+use wasmill_core::path::Segment;
 
 /// Documents between two resets of the guesses that shapes make.
 const GUESS_AGAIN_DOCUMENTS: u64 = 4096;

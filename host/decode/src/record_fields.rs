@@ -8,8 +8,8 @@ use wasmill_core::time::MILLISECOND;
 
 use crate::convert::{Absent, append_validity};
 use crate::decoder::Mistyped;
-use crate::path::RecordField;
 use crate::text;
+use wasmill_core::path::RecordField;
 
 /// What is the same for a whole batch.
 #[derive(Clone, Copy)]

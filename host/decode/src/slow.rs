@@ -7,10 +7,10 @@
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::path::Segment;
 use crate::syntax;
 use crate::text;
 use crate::token::{Class, Token};
+use wasmill_core::path::Segment;
 
 /// Payloads longer than this are refused.
 pub const MAX_PAYLOAD_BYTES: usize = 16 << 20;
@@ -181,6 +181,7 @@ impl Visitor<'_> for KeyIs<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasmill_core::path::Path;
 
     fn nested(depth: usize) -> String {
         format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1))
@@ -214,9 +215,9 @@ mod tests {
     #[test]
     fn the_last_of_equal_keys_wins_however_it_is_written() {
         let document = r#"{"a":{"b":1},"\ud800":0,"\u0061":{"b":[10,{"c":2}],"b":[7]},"b":9}"#;
-        let path = |text: &str| match crate::parse_path(text).unwrap() {
-            crate::Path::Payload(segments) => segments,
-            crate::Path::Record(_) => unreachable!(),
+        let path = |text: &str| match Path::parse(text).unwrap() {
+            Path::Payload(segments) => segments,
+            Path::Record(_) => unreachable!(),
         };
         let at = |text| find(document, 0, &path(text));
         assert_eq!(at("a.b[0]").bytes(document.as_bytes()), b"7");

@@ -3,9 +3,9 @@
 use wasmill_core::decode_spec::{DecodeField, DecodeKind, Format, TimeFormat};
 
 use crate::lists::Tail;
-use crate::path::{Path, PathError, RecordField, Segment, parse_path};
 use crate::record_fields;
 use crate::time_format::TimeReader;
+use wasmill_core::path::{Path, PathError, RecordField, Segment};
 
 /// A request that no decoder can serve: which field, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,7 @@ pub(crate) fn resolve(format: Format, fields: &[DecodeField]) -> Result<(Vec<Fie
     let mut plans = Vec::with_capacity(fields.len());
     for field in fields {
         let refuse = |reason: String| Err(SpecError::Field { path: field.path.clone(), reason });
-        let source = match parse_path(&field.path)? {
+        let source = match Path::parse(&field.path)? {
             Path::Record(record) => {
                 let kinds = record_fields::kinds(&record, format);
                 if record == RecordField::Time {

@@ -3,29 +3,30 @@
 //! A task knows nothing of Kafka, of sinks or of threads. It is given records in the order of their offsets and gives back an
 //! [`Outbox`]; what it emits is a function of those records alone, so it can be thrown away and rebuilt by replay.
 
+mod checkpoint;
 mod context;
 mod culprit;
 mod emit;
+mod event_time;
 mod fold;
 mod frame;
+mod idleness;
 mod own_time;
 mod route;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use wasmill_core::batch::Values;
 use wasmill_core::checkpoint::Checkpoint;
-use wasmill_core::dead_letter::Stage;
-use wasmill_core::plan::{From, OnInvalid, PluginId, RouteId, TimeSource};
+use wasmill_core::plan::{From, OnInvalid, PluginId, RouteId};
 use wasmill_core::plugin::CallError;
 use wasmill_core::records::Records;
-use wasmill_core::time::{BEGINNING, END, MILLISECOND, Nanos};
+use wasmill_core::time::{BEGINNING, END, Nanos};
 use wasmill_core::watermark::Watermark;
-use wasmill_core::window::{LowMark, WindowError};
+use wasmill_core::window::WindowError;
 use wasmill_decode::{Decoded, Decoder};
 
 pub use context::{Failure, Outbox, Outgoing, Refusal, SourceRuntime};
@@ -156,12 +157,6 @@ impl Task {
         self.watermark.current()
     }
 
-    /// At the log's end for `idle_after`: it no longer holds windows of the exchange open.
-    pub fn idle(&self, now: Nanos) -> bool {
-        let after = self.source.plan.idle_after;
-        self.at_end && after > 0 && now - self.quiet_since >= after
-    }
-
     /// The next batch of `records` from record `first` on: never across the offset from which rows are emitted, nor across one at
     /// which idleness had raised the watermark. Records handled before (a replayed fetch) are passed over. `None`: none is left.
     pub fn next_batch(&self, records: &Records, first: usize) -> Option<Range<usize>> {
@@ -255,83 +250,6 @@ impl Task {
         self.repeat_raises(self.position, outbox)
     }
 
-    fn undecodable(&self) -> Vec<Refusal> {
-        let drop = self.source.plan.on_invalid == OnInvalid::Drop;
-        self.decoded
-            .refused
-            .iter()
-            .map(|refused| Refusal {
-                record: refused.row,
-                stage: Stage::Decode,
-                code: refused.code,
-                reason: refused.reason.clone(),
-                route: None,
-                plugin: None,
-                drop,
-            })
-            .collect()
-    }
-
-    /// Event time by record; a record without a usable one is refused and its entry means nothing.
-    fn event_times(
-        &self,
-        records: &Records,
-        range: &Range<usize>,
-        now: Nanos,
-        refusals: &mut Vec<Refusal>,
-    ) -> Vec<Nanos> {
-        let plan = &self.source.plan;
-        let batch = &records.records[range.clone()];
-        let record_time = |record: &wasmill_core::records::Record| record.timestamp_ms.saturating_mul(MILLISECOND);
-        let times = match plan.time {
-            TimeSource::Now => return vec![now; batch.len()],
-            TimeSource::Record => batch.iter().map(record_time).collect(),
-            TimeSource::Column(column) => match &self.decoded.columns[column].values {
-                Values::Integers(times) => times.clone(),
-                _ => vec![BEGINNING; batch.len()],
-            },
-        };
-        let mut invalid = vec![];
-        let column = match plan.time {
-            TimeSource::Column(column) => Some(column),
-            _ => None,
-        };
-        for (row, (record, &time)) in batch.iter().zip(&times).enumerate() {
-            let absent = column.is_some_and(|column| !self.decoded.columns[column].is_valid(row));
-            // Kafka's own timestamp, where it is sane, is what "now" was when the event was written: judged by it, an event
-            // meets the same fate on every replay.
-            let written = if record.timestamp_ms < 0 { now } else { record_time(record).min(now) };
-            if absent || (plan.time == TimeSource::Record && record.timestamp_ms < 0) {
-                invalid.push((row as u32, None));
-            } else if time > written.saturating_add(plan.max_ahead) {
-                invalid.push((row as u32, Some(time)));
-            }
-        }
-        if !invalid.is_empty() {
-            self.refuse_times(&invalid, column, refusals);
-        }
-        times
-    }
-
-    fn refuse_times(&self, invalid: &[(u32, Option<Nanos>)], column: Option<usize>, refusals: &mut Vec<Refusal>) {
-        let refused: HashSet<u32> =
-            refusals.iter().map(|r| r.record).chain(self.decoded.tombstones.iter().copied()).collect();
-        let path = column.map_or("@timestamp", |column| &self.source.plan.fields[column].path);
-        for &(row, future) in invalid.iter().filter(|(row, _)| !refused.contains(row)) {
-            let mistyped = self.decoded.mistyped.iter().find(|m| m.row == row && Some(m.field) == column);
-            let (code, reason) = match (future, mistyped) {
-                (Some(time), _) => (
-                    "future",
-                    format!("event time `{path}` = {} lies further ahead than max_ahead", crate::clock::rfc3339(time)),
-                ),
-                (None, Some(m)) => ("type", format!("event time `{path}` holds {}, which is no time", m.found)),
-                (None, None) => ("missing", format!("event time `{path}` is missing or null")),
-            };
-            let drop = self.source.plan.on_invalid == OnInvalid::Drop;
-            refusals.push(Refusal { record: row, stage: Stage::Time, code, reason, route: None, plugin: None, drop });
-        }
-    }
-
     fn note_progress(&mut self, records: &Records, range: &Range<usize>, now: Nanos, live: bool) {
         let batch = &records.records[range.clone()];
         if let Some(last) = batch.last() {
@@ -364,99 +282,10 @@ impl Task {
         Ok(outbox)
     }
 
-    /// What the clock asks for: a quiet partition's watermark follows it, and early rows are due. `ahead`: how far the other
-    /// partitions of an exchange are; a quiet one keeps up with them, so that it holds no windows open.
-    pub fn tick(&mut self, now: Nanos, ahead: Nanos) -> Result<Outbox, Halt> {
-        let mut outbox = Outbox::default();
-        let (live, idle) = (self.live(), self.idle(now));
-        self.figures.idle.store(idle, Relaxed);
-        if live && idle {
-            let mut floor = ahead;
-            if self.watermark.running_max() != BEGINNING {
-                // As much later as the clock has moved since the last event: right for live data, and old data that is read
-                // again keeps its own pace.
-                let quiet = now - self.quiet_since;
-                floor = floor.max(self.watermark.running_max() + quiet - self.source.plan.out_of_orderness);
-            }
-            self.raise(floor, &mut outbox)?;
-        }
-        for route in &mut self.routes {
-            if let Some(fold) = &mut route.fold {
-                fold.early(now, live, self.watermark.current(), &mut outbox)?;
-            }
-        }
-        Ok(outbox)
-    }
-
-    /// Lifts the watermark without an event, and remembers it for replays.
-    pub fn raise(&mut self, floor: Nanos, outbox: &mut Outbox) -> Result<(), Halt> {
-        if floor <= self.watermark.current() {
-            return Ok(());
-        }
-        match self.raises.last_mut() {
-            Some(last) if last.0 == self.position => last.1 = floor,
-            _ => self.raises.push((self.position, floor)),
-        }
-        self.advance_to(floor, true, outbox)
-    }
-
-    fn advance_to(&mut self, floor: Nanos, live: bool, outbox: &mut Outbox) -> Result<(), Halt> {
-        self.watermark.raise(floor);
-        for route in &mut self.routes {
-            if let Some(fold) = &mut route.fold {
-                fold.advance(self.watermark.current(), live, outbox)?;
-            }
-        }
-        self.show();
-        Ok(())
-    }
-
-    /// Replay repeats what idleness did before the event at `offset` was handled. What fired then was acknowledged with the commit
-    /// that tells of it, also at the position itself: nothing is emitted.
-    fn repeat_raises(&mut self, offset: i64, outbox: &mut Outbox) -> Result<(), Halt> {
-        while let Some(&(at, floor)) = self.raises_to_repeat.first() {
-            if at > offset {
-                break;
-            }
-            self.raises_to_repeat.remove(0);
-            self.advance_to(floor, false, outbox)?;
-        }
-        Ok(())
-    }
-
     /// The end of a bounded run: every window closes.
     pub fn finish(&mut self) -> Result<Outbox, Halt> {
         let mut outbox = Outbox::default();
         self.advance_to(END, true, &mut outbox)?;
         Ok(outbox)
-    }
-
-    /// What a commit at [`Task::position`] must say. `exchange_watermark`: panes handed over up to it are closed there.
-    pub fn checkpoint(&mut self, exchange_watermark: Option<Nanos>) -> Checkpoint {
-        let mut low = None;
-        for fold in self.routes.iter_mut().filter_map(|route| route.fold.as_mut()) {
-            if let Some(watermark) = exchange_watermark {
-                fold.release(watermark);
-            }
-            if let Some(mark) = fold.low_mark()
-                && low.as_ref().is_none_or(|l: &LowMark| mark.offset < l.offset)
-            {
-                low = Some(mark);
-            }
-        }
-        let now = OwnTimes::sample(self.position, &self.watermark, &self.routes);
-        let low =
-            low.map_or((now.offset, now.running_max, now.floor), |mark| (mark.offset, mark.running_max, mark.floor));
-        // Routes with event time of their own can be replayed only from where their own maximum is known.
-        let from = self.own_times.before(low.0, now);
-        let (offset, running_max, floor, own) = match from {
-            Some(sample) => (sample.offset, sample.running_max, sample.floor, sample.own),
-            None => (low.0, low.1, low.2, Vec::new()),
-        };
-        self.raises.retain(|(at, _)| *at > offset);
-        let mut checkpoint = Checkpoint::new(offset, running_max, floor, self.raises.clone());
-        checkpoint.own = own;
-        checkpoint.exchange = exchange_watermark.filter(|watermark| *watermark != BEGINNING);
-        checkpoint
     }
 }

@@ -368,8 +368,8 @@ pub fn check_path(cx: &mut Context<'_>, path: &Spanned<String>) -> bool {
     match Path::parse(&path.value) {
         Ok(_) => true,
         Err(why) => {
-            cx.push(Diagnostic::error(&path.span, "this is not the path of a field", why).help(
-                "a path is `amount`, `data.amount`, `items[*].price`, or of the record \
+            cx.push(Diagnostic::error(&path.span, "this is not the path of a field", why.to_string()).help(
+                "a path is `amount`, `data.amount`, `items[0].id`, `items[*].price`, or of the record \
                      itself: `@key`, `@headers.tenant`",
             ));
             false

@@ -9,7 +9,7 @@ use super::tree::Entry;
 use super::types::{Source, Start};
 use super::units;
 use crate::decode_spec::{Format, TimeFormat};
-use crate::path::Path;
+use crate::path::{Path, RecordField};
 use crate::plan::OnInvalid;
 use crate::time::{MINUTE, SECOND};
 
@@ -96,7 +96,7 @@ fn time(cx: &mut Context<'_>, table: &Table<'_>, format: Format) -> Spanned<Stri
     }
     let help = "give the path of a field, `@timestamp` for Kafka's time, or `@now` for the clock";
     match Path::parse(&time.value) {
-        Ok(Path::Time | Path::Topic | Path::Partition | Path::Offset) => {
+        Ok(Path::Record(RecordField::Time | RecordField::Topic | RecordField::Partition | RecordField::Offset)) => {
             let message = format!("`{}` cannot be an event's time", time.value);
             cx.push(Diagnostic::error(&time.span, message, "not a time").help(help));
         }

@@ -4,7 +4,7 @@ use super::frame::{Frame, Scope, Written};
 use crate::config::diagnostic::{did_you_mean, quoted};
 use crate::config::{Diagnostic, Span, Spanned};
 use crate::decode_spec::{DecodeField, DecodeKind, Format};
-use crate::path::Path;
+use crate::path::{Path, RecordField};
 use crate::plan::{ColumnId, Read};
 use crate::schema::{Field, Kind};
 
@@ -15,11 +15,15 @@ pub fn read(frame: &mut Frame, scope: &Scope, reader: &str, field: &Field, span:
         return check_edge(written, reader, field, span).map(|()| bound(written.column));
     }
     let path = Path::parse(&field.path).map_err(|why| {
-        Diagnostic::error(span, format!("plugin `{reader}` asks for `{}`, which is no path", field.path), why)
-            .help("mend the plugin, or the option of its `config` that names the field")
+        Diagnostic::error(
+            span,
+            format!("plugin `{reader}` asks for `{}`, which is no path", field.path),
+            why.to_string(),
+        )
+        .help("mend the plugin, or the option of its `config` that names the field")
     })?;
     check_kind(&path, reader, field, span)?;
-    if path == Path::Time {
+    if path == Path::Record(RecordField::Time) {
         return Ok(bound(frame.time()));
     }
     check_reachable(frame, scope, &format!("plugin `{reader}` reads"), &path, &field.path, span)?;
@@ -46,10 +50,10 @@ fn check_edge(written: &Written, reader: &str, field: &Field, span: &Span) -> Re
 /// What the record offers has a kind of its own; a payload's value is of the kind that is asked for.
 fn check_kind(path: &Path, reader: &str, field: &Field, span: &Span) -> Result<(), Diagnostic> {
     let natural = match path {
-        Path::Topic => Some(Kind::Text),
-        Path::Partition | Path::Offset => Some(Kind::Integer),
-        Path::Timestamp | Path::Time => Some(Kind::Timestamp),
-        Path::Key | Path::Value | Path::Header(_) | Path::Payload(_) => None,
+        Path::Record(RecordField::Topic) => Some(Kind::Text),
+        Path::Record(RecordField::Partition | RecordField::Offset) => Some(Kind::Integer),
+        Path::Record(RecordField::Timestamp | RecordField::Time) => Some(Kind::Timestamp),
+        Path::Record(RecordField::Key | RecordField::Value | RecordField::Header(_)) | Path::Payload(_) => None,
     };
     let message = match natural {
         Some(kind) if kind != field.kind => {
@@ -58,7 +62,7 @@ fn check_kind(path: &Path, reader: &str, field: &Field, span: &Span) -> Result<(
         _ if field.repeated && !path.is_payload() => {
             format!("plugin `{reader}` reads `{}` as a list, but it is one value", field.path)
         }
-        _ if !field.repeated && field.path.contains("[*]") => {
+        _ if !field.repeated && path.is_repeated() => {
             format!("plugin `{reader}` reads `{}` as one value, but it is a list", field.path)
         }
         _ => return Ok(()),
@@ -113,8 +117,8 @@ pub fn scalar(
         let help = format!("it must be one of {}", quoted(kinds.iter().map(|kind| kind.name())));
         return Err(Diagnostic::error(&path.span, message, "of another kind").help(help));
     }
-    let parsed =
-        Path::parse(&path.value).map_err(|why| Diagnostic::error(&path.span, "not the path of a field", why))?;
+    let parsed = Path::parse(&path.value)
+        .map_err(|why| Diagnostic::error(&path.span, "not the path of a field", why.to_string()))?;
     check_reachable(frame, scope, who, &parsed, &path.value, &path.span)?;
     Ok((frame.decode(DecodeField { path: path.value.clone(), kind: DecodeKind::Scalar }), None))
 }

@@ -7,7 +7,7 @@ use super::bind::check_reachable;
 use super::frame::{Frame, Scope};
 use crate::config::{Diagnostic, Route, Spanned};
 use crate::decode_spec::{DecodeField, DecodeKind, Format};
-use crate::path::Path;
+use crate::path::{Path, RecordField};
 use crate::plan::{ColumnId, Tail, Target};
 use crate::rows::{RowColumn, RowSchema};
 use crate::schema::{Kind, Role};
@@ -137,7 +137,7 @@ fn decode_kind(
     role: Role,
     format: Format,
 ) -> Result<(DecodeKind, Kind), Diagnostic> {
-    if *path == Path::Time {
+    if *path == Path::Record(RecordField::Time) {
         return Err(
             Diagnostic::error(&text.span, "`@time` is the time of the row already", "not needed").help("remove it")
         );
@@ -146,9 +146,9 @@ fn decode_kind(
         return Ok((DecodeKind::Scalar, Kind::Text));
     }
     let kind = match path {
-        Path::Partition | Path::Offset => Kind::Integer,
-        Path::Timestamp => Kind::Timestamp,
-        Path::Value if format == Format::Raw => Kind::Bytes,
+        Path::Record(RecordField::Partition | RecordField::Offset) => Kind::Integer,
+        Path::Record(RecordField::Timestamp) => Kind::Timestamp,
+        Path::Record(RecordField::Value) if format == Format::Raw => Kind::Bytes,
         Path::Payload(_) => Kind::Json,
         _ => Kind::Text,
     };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use wasmill_core::decode_spec::DecodeKind;
+use wasmill_core::path::{Path, Segment};
 use wasmill_core::schema::Kind;
-use wasmill_decode::{MAX_DEPTH, Path, Segment, parse_path};
+use wasmill_decode::MAX_DEPTH;
 
 /// A decoded value of one row and field. `Unknown`: the model has no opinion.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +106,7 @@ impl Tree {
 
     /// What the field at `path` should give.
     pub fn field(&self, path: &str, kind: DecodeKind) -> Value {
-        let Path::Payload(mut segments) = parse_path(path).unwrap() else { unreachable!("only payload fields here") };
+        let Path::Payload(mut segments) = Path::parse(path).unwrap() else { unreachable!("only payload fields here") };
         match kind {
             DecodeKind::Repeated(kind) => {
                 if !segments.contains(&Segment::Each) {

@@ -109,6 +109,9 @@ pub const ROUTE: &[Metric<RouteFigures>] = &[
     counter("wasmill_route_windows_late_total", "Windows of a key emitted again, corrected by late rows", |r| {
         r.windows_late.get()
     }),
+    counter("wasmill_route_lost_states_total", "States that came to the exchange too late; must stay 0", |r| {
+        r.lost_states.get()
+    }),
     gauge("wasmill_route_slots", "Keys in open panes: states that aggregators hold", |r, _| known(r.slots.get())),
 ];
 
