@@ -36,24 +36,8 @@ pub fn figures(config: &Config, plan: &Plan, plugins: &[PluginHandle]) -> Arc<Fi
             })
         })
         .collect();
-    let routes = plan
-        .sources
-        .iter()
-        .flat_map(|source| source.routes.iter().map(move |route| (source, route)))
-        .map(|(source, route)| {
-            let (name, source) = (route.name.clone(), source.name.clone());
-            Arc::new(RouteFigures { name, source, ..RouteFigures::default() })
-        })
-        .collect();
-    let plugins = plan
-        .plugins
-        .iter()
-        .zip(plugins)
-        .map(|(used, handle)| {
-            let (name, release) = (used.name.clone(), handle.sha256.clone());
-            Arc::new(PluginFigures { name, release, ..PluginFigures::default() })
-        })
-        .collect();
+    let none = Figures::default();
+    let Counted { routes, plugins } = counted(plan, plugins, &none);
     let sinks = config
         .sinks
         .iter()
@@ -65,18 +49,63 @@ pub fn figures(config: &Config, plan: &Plan, plugins: &[PluginHandle]) -> Arc<Fi
     Arc::new(Figures::new(sources, routes, plugins, sinks))
 }
 
+/// The figures of what a reload changes.
+pub struct Counted {
+    pub routes: Vec<Arc<RouteFigures>>,
+    /// By the plan's number.
+    pub plugins: Vec<Arc<PluginFigures>>,
+}
+
+impl Counted {
+    /// As `figures` has them.
+    pub fn of(figures: &Figures) -> Self {
+        Counted { routes: figures.routes.get().to_vec(), plugins: figures.plugins.get().to_vec() }
+    }
+}
+
+/// Figures of a plan's routes and plugins: those that `known` has go on, a new release starts at 0.
+pub fn counted(plan: &Plan, plugins: &[PluginHandle], known: &Figures) -> Counted {
+    let (known_routes, known_plugins) = (known.routes.get(), known.plugins.get());
+    let routes = plan
+        .sources
+        .iter()
+        .flat_map(|source| source.routes.iter().map(move |route| (source, route)))
+        .map(|(source, route)| {
+            let (name, source) = (route.name.clone(), source.name.clone());
+            let old = known_routes.iter().find(|old| old.name == name && old.source == source);
+            old.map_or_else(|| Arc::new(RouteFigures { name, source, ..RouteFigures::default() }), Arc::clone)
+        })
+        .collect();
+    let plugins = plan
+        .plugins
+        .iter()
+        .zip(plugins)
+        .map(|(used, handle)| {
+            let (name, release) = (used.name.clone(), handle.sha256.clone());
+            let old = known_plugins.iter().find(|old| old.name == name && old.release == release);
+            old.map_or_else(|| Arc::new(PluginFigures { name, release, ..PluginFigures::default() }), Arc::clone)
+        })
+        .collect();
+    Counted { routes, plugins }
+}
+
 /// One runtime a source, in the plan's order.
-pub fn runtimes(plan: &Plan, plugins: &[PluginHandle], figures: &Arc<Figures>) -> Vec<Arc<SourceRuntime>> {
+pub fn runtimes(
+    plan: &Plan,
+    plugins: &[PluginHandle],
+    counted: &Counted,
+    figures: &Arc<Figures>,
+) -> Vec<Arc<SourceRuntime>> {
     plan.sources
         .iter()
         .enumerate()
         .map(|(index, source)| {
             let route_figures =
-                source.routes.iter().filter_map(|r| figures.routes.iter().find(|f| f.name == r.name)).cloned();
+                source.routes.iter().filter_map(|r| counted.routes.iter().find(|f| f.name == r.name)).cloned();
             Arc::new(SourceRuntime {
                 plan: source.clone(),
                 plugins: plugins.iter().map(|handle| Arc::clone(&handle.plugin)).collect(),
-                plugin_figures: figures.plugins.clone(),
+                plugin_figures: counted.plugins.clone(),
                 figures: Arc::clone(&figures.sources[index]),
                 route_figures: route_figures.collect(),
                 all_figures: Arc::clone(figures),

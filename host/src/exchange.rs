@@ -12,11 +12,13 @@ use wasmill_core::plugin::Aggregator;
 use wasmill_core::time::{BEGINNING, Nanos};
 use wasmill_core::window::{PaneDelta, Windower};
 
+use crate::changeover::{Changeover, Deployed, Pause};
 use crate::clock;
+use crate::current::Current;
 use crate::delivery::Epoch;
 use crate::lane::{Anew, ExchangeMessage, Gate, LaneReport, Place};
 use crate::outlets::Outlets;
-use crate::task::{Bound, Halt, Outbox, SourceRuntime};
+use crate::task::{Bound, Carried, Halt, Outbox, SourceRuntime, carry};
 
 /// Frames the exchange's queue holds; a full one makes its tasks wait.
 pub const QUEUE_FRAMES: usize = 256;
@@ -39,6 +41,8 @@ struct Partition {
 }
 
 pub struct Exchange {
+    deployed: Arc<Current<Deployed>>,
+    /// What of it runs: a change is made when all can make it.
     runtime: Arc<SourceRuntime>,
     outlets: Arc<Outlets>,
     reports: Sender<LaneReport>,
@@ -58,15 +62,16 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn new(
-        runtime: Arc<SourceRuntime>,
-        outlets: Arc<Outlets>,
+        deployed: Arc<Current<Deployed>>,
         reports: Sender<LaneReport>,
         closed: Arc<AtomicI64>,
         ahead: Arc<AtomicI64>,
     ) -> Self {
+        let now = deployed.get();
         Exchange {
-            runtime,
-            outlets,
+            runtime: Arc::clone(&now.runtime),
+            outlets: Arc::clone(&now.outlets),
+            deployed,
             reports,
             closed,
             ahead,
@@ -133,6 +138,10 @@ impl Exchange {
                 }
                 Ok(())
             }
+            ExchangeMessage::Change(change) => {
+                self.change_over(&change);
+                Ok(())
+            }
             ExchangeMessage::Stop => Ok(()),
         }
     }
@@ -152,6 +161,8 @@ impl Exchange {
             .map(|place| (place, Partition { watermark: BEGINNING, idle: false, caught_up: false, turned: false }))
             .collect();
         self.merges.clear();
+        let deployed = self.deployed.get();
+        (self.runtime, self.outlets) = (Arc::clone(&deployed.runtime), Arc::clone(&deployed.outlets));
         let runtime = Arc::clone(&self.runtime);
         for (route, plan) in exchanged(&runtime) {
             let plugin = &runtime.plugins[plan.plugin];
@@ -237,6 +248,51 @@ impl Exchange {
             }
         }
         Ok(())
+    }
+
+    /// As a lane does; the tasks of this source stand still meanwhile.
+    fn change_over(&mut self, change: &Changeover) {
+        let stopped = Instant::now();
+        let mine = self.runtime.plan.name.clone();
+        let next = change.sources.iter().flatten().find(|deployed| deployed.runtime.plan.name == mine);
+        let prepared = match next {
+            Some(deployed) if !self.failed => self.prepare(&deployed.runtime),
+            // After a failure all starts anew, with whatever is deployed then.
+            _ => {
+                self.merges.clear();
+                Ok(Vec::new())
+            }
+        };
+        let (prepared, ready) = match prepared {
+            Ok(prepared) => (prepared, Ok(())),
+            Err(reason) => (Vec::new(), Err(reason)),
+        };
+        let slots = prepared.iter().map(|(_, carried)| carried.as_ref().map_or(0, |c| c.slots)).sum();
+        if change.ballot.vote(ready)
+            && let Some(deployed) = next
+        {
+            (self.runtime, self.outlets) = (Arc::clone(&deployed.runtime), Arc::clone(&deployed.outlets));
+            for (merge, (route, carried)) in self.merges.iter_mut().zip(prepared) {
+                merge.route = route;
+                if let Some(carried) = carried {
+                    merge.aggregator = carried.aggregator;
+                }
+            }
+        }
+        change.ballot.resumed(Pause { tasks: 1, slots, time: stopped.elapsed() });
+    }
+
+    /// Each merge's new number and, where the plugin changes, its states in an instance of the new one.
+    fn prepare(&mut self, next: &Arc<SourceRuntime>) -> Result<Vec<(RouteId, Option<Carried>)>, String> {
+        let old = Arc::clone(&self.runtime);
+        let merges = self.merges.iter_mut().map(|merge| {
+            let name = &old.plan.routes[merge.route].name;
+            let route = next.plan.routes.iter().position(|route| route.name == *name);
+            let route = route.ok_or_else(|| format!("route `{name}` is gone"))?;
+            let carried = carry(&old, merge.route, next, route, merge.aggregator.as_mut(), &merge.windower)?;
+            Ok((route, carried))
+        });
+        merges.collect()
     }
 
     fn with_states(

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use wasmill_core::dead_letter::Stage;
 
+use crate::current::Current;
+
 /// Only rises.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -226,9 +228,10 @@ pub struct RefusalKey {
 #[derive(Debug, Default)]
 pub struct Figures {
     pub sources: Vec<Arc<SourceFigures>>,
-    pub routes: Vec<Arc<RouteFigures>>,
-    pub plugins: Vec<Arc<PluginFigures>>,
-    pub sinks: Vec<Arc<SinkFigures>>,
+    /// In the plan's order, as are `plugins`; a reload replaces them.
+    pub routes: Current<Vec<Arc<RouteFigures>>>,
+    pub plugins: Current<Vec<Arc<PluginFigures>>>,
+    pub sinks: Current<Vec<Arc<SinkFigures>>>,
     refusals: Mutex<BTreeMap<RefusalKey, u64>>,
 }
 
@@ -239,6 +242,7 @@ impl Figures {
         plugins: Vec<Arc<PluginFigures>>,
         sinks: Vec<Arc<SinkFigures>>,
     ) -> Self {
+        let (routes, plugins, sinks) = (Current::new(routes), Current::new(plugins), Current::new(sinks));
         Figures { sources, routes, plugins, sinks, refusals: Mutex::default() }
     }
 

@@ -13,11 +13,13 @@ use wasmill_core::time::{BEGINNING, Nanos};
 use wasmill_core::window::PaneDelta;
 use wasmill_kafka::consumer::Lease;
 
+use crate::changeover::{Changeover, Deployed, Pause};
 use crate::clock;
+use crate::current::Current;
 use crate::delivery::Epoch;
 use crate::figures::PartitionFigures;
 use crate::outlets::Outlets;
-use crate::task::{Halt, Outbox, SourceRuntime, Start, Task};
+use crate::task::{Halt, Outbox, Start, Task};
 
 /// Messages a lane's queue holds. The bytes in it are bounded by the leases of their records.
 pub const QUEUE_MESSAGES: usize = 4096;
@@ -80,6 +82,8 @@ pub enum ExchangeMessage {
         place: Place,
         epoch: Arc<Epoch>,
     },
+    /// Change to another release, if all others can. The tasks stand still and have sent what they had.
+    Change(Arc<Changeover>),
     /// Everything starts anew with these partitions.
     Reset(Anew),
     Stop,
@@ -123,14 +127,15 @@ pub enum LaneMessage {
     Finish {
         source: usize,
     },
+    /// Wakes a lane that waits: a change is to be made.
+    Look,
     Stop,
 }
 
 pub struct Assignment {
     pub place: Place,
     pub generation: u64,
-    pub runtime: Arc<SourceRuntime>,
-    pub outlets: Arc<Outlets>,
+    pub deployed: Arc<Current<Deployed>>,
     pub start: Start,
     pub figures: Arc<PartitionFigures>,
     pub epoch: Arc<Epoch>,
@@ -166,6 +171,7 @@ pub enum LaneReport {
 
 struct Owned {
     assignment: Assignment,
+    outlets: Arc<Outlets>,
     task: Task,
     /// Records that wait for the gate, from the given one on.
     waiting: VecDeque<(Records, usize, Lease)>,
@@ -174,7 +180,7 @@ struct Owned {
 }
 
 /// Runs until told to stop or until every sender is gone.
-pub fn run(messages: &Receiver<LaneMessage>) {
+pub fn run(messages: &Receiver<LaneMessage>, changes: &Receiver<Arc<Changeover>>) {
     let mut lane = Lane { tasks: BTreeMap::new() };
     let mut next_tick = Instant::now() + TICK;
     loop {
@@ -182,6 +188,10 @@ pub fn run(messages: &Receiver<LaneMessage>) {
             Ok(LaneMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Ok(message) => lane.handle(message),
             Err(RecvTimeoutError::Timeout) => {}
+        }
+        // Not in the queue: a change must not wait behind the records in it while other lanes stand still for it.
+        if let Ok(change) = changes.try_recv() {
+            lane.change_over(&change);
         }
         if Instant::now() >= next_tick {
             lane.tick();
@@ -230,15 +240,16 @@ impl Lane {
                     });
                 }
             }
-            LaneMessage::Stop => {}
+            LaneMessage::Look | LaneMessage::Stop => {}
         }
     }
 
     fn assign(&mut self, assignment: Assignment) {
         let place = assignment.place.clone();
         self.tasks.remove(&place);
+        let deployed = assignment.deployed.get();
         let task = Task::new(
-            Arc::clone(&assignment.runtime),
+            Arc::clone(&deployed.runtime),
             Arc::clone(&place.topic),
             place.partition,
             assignment.start.clone(),
@@ -247,7 +258,9 @@ impl Lane {
         );
         match task {
             Ok(task) => {
-                let mut owned = Owned { assignment, task, waiting: VecDeque::new(), caught_up: false, reached: false };
+                let outlets = Arc::clone(&deployed.outlets);
+                let waiting = VecDeque::new();
+                let mut owned = Owned { assignment, outlets, task, waiting, caught_up: false, reached: false };
                 owned.after_progress();
                 self.tasks.insert(place, owned);
             }
@@ -268,6 +281,30 @@ impl Lane {
             let _ = owned.assignment.reports.send(report);
             self.tasks.remove(place);
         }
+    }
+
+    /// Prepares every task of the sources that change, votes, and changes if all do.
+    fn change_over(&mut self, change: &Changeover) {
+        let stopped = Instant::now();
+        let mut prepared = Vec::new();
+        let mut slots = 0;
+        let ready = self.tasks.iter_mut().try_for_each(|(place, owned)| {
+            let Some(deployed) = &change.sources[place.source] else { return Ok(()) };
+            let next = owned.task.prepare(&deployed.runtime)?;
+            slots += next.slots;
+            prepared.push((place.clone(), deployed, next));
+            Ok(())
+        });
+        let tasks = prepared.len();
+        if change.ballot.vote(ready) {
+            for (place, deployed, next) in prepared {
+                if let Some(owned) = self.tasks.get_mut(&place) {
+                    owned.task.change_over(next);
+                    owned.outlets = Arc::clone(&deployed.outlets);
+                }
+            }
+        }
+        change.ballot.resumed(Pause { tasks, slots, time: stopped.elapsed() });
     }
 
     fn tick(&mut self) {
@@ -345,7 +382,7 @@ impl Owned {
             let _ = self.assignment.reports.send(report);
         }
         let deltas = std::mem::take(&mut outbox.deltas);
-        self.assignment.outlets.send(outbox, &self.assignment.epoch);
+        self.outlets.send(outbox, &self.assignment.epoch);
         let idle = self.task.live() && self.task.idle(clock::now());
         if let Some(exchange) = &self.assignment.exchange {
             let frame = ExchangeMessage::Frame {

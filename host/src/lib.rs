@@ -5,8 +5,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod assemble;
+pub mod changeover;
 pub mod cli;
 pub mod clock;
+pub mod current;
 pub mod dead_letters;
 pub mod delivery;
 pub mod exchange;
@@ -19,6 +21,7 @@ pub mod pipeline_test;
 pub mod plugin_log;
 pub mod plugins;
 pub mod produce;
+pub mod reload;
 pub mod sink;
 pub mod source;
 pub mod status;

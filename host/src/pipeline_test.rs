@@ -11,7 +11,7 @@ use wasmill_core::line_protocol::{Encoded, LineEncoder};
 use wasmill_core::plan::{Plan, Tail};
 use wasmill_core::records::{ABSENT, Record, Records, Span};
 
-use crate::assemble::{self, PluginHandle};
+use crate::assemble::{self, Counted, PluginHandle};
 use crate::clock;
 use crate::figures::{Figures, PartitionFigures};
 use crate::outlets::ResolvedTarget;
@@ -69,7 +69,7 @@ pub fn run(
     let figures = assemble::figures(config, &plan, plugins);
     let mut points = Points::new();
     for (source, file) in &test.input {
-        let runtimes = assemble::runtimes(&plan, plugins, &figures);
+        let runtimes = assemble::runtimes(&plan, plugins, &Counted::of(&figures), &figures);
         let Some(runtime) = runtimes.iter().find(|runtime| runtime.plan.name == source.value) else { continue };
         let records = read_lines(&folder.join(&file.value)).map_err(fail)?;
         feed(runtime, config, &records, &mut points).map_err(fail)?;

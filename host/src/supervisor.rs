@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use wasmill_core::config::{Config, SinkKind, Start};
@@ -17,16 +16,17 @@ use wasmill_kafka::admin::Admin;
 use wasmill_kafka::consumer::{self, ConsumerConfig};
 use wasmill_kafka::dead_letter::DeadLetters;
 
-use crate::assemble::{self, PluginHandle};
+use crate::assemble::{self, Counted, PluginHandle};
 use crate::clock;
+use crate::current::Current;
 use crate::dead_letters;
 use crate::figures::Figures;
 use crate::http::store::SeriesStore;
 use crate::http::{Server, Site, Token};
 use crate::lane::{self, LaneMessage};
 use crate::mirror;
-use crate::outlets::Outlets;
 use crate::plugin_log::Voices;
+use crate::reload::{self, LaneControl, Outs, SourceControl};
 use crate::sink::{self, SinkHandle};
 use crate::source::{self, Control, Ended, SourceConfig, SourceHandle};
 use crate::status::health::{Health, Phase};
@@ -53,10 +53,21 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Stop by itself after so long.
     pub stop_after: Option<Duration>,
+    /// What can be reloaded while it runs, and how; `None`: nothing.
+    pub reload: Option<Reloading>,
     /// What plugins say, for the page of metrics.
     pub voices: Arc<Voices>,
     /// Called with the address of the page, once it answers.
     pub on_listening: Box<dyn FnOnce(SocketAddr) + Send>,
+}
+
+/// What a running pipeline is built from again.
+pub struct Reloading {
+    /// The configuration as it was read.
+    pub text: toml::Table,
+    /// Watched; a change of one asks for a reload.
+    pub files: Vec<PathBuf>,
+    pub build: reload::Build,
 }
 
 /// What cannot be started.
@@ -112,41 +123,70 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
     let mirror = mirror::start(&checked.config, &letters, runtime.handle());
     let store = store.or_else(|| mirror.as_ref().and_then(|mirror| mirror.store.clone()));
     let address = server.address;
-    let (shut_page, page) = start_page(server, &checked, &figures, &health, store, &settings, &runtime);
+    let requests = reload::queue();
+    let asking = settings.reload.as_ref().filter(|_| !settings.bounded).map(|_| requests.0.clone());
+    let site = site(&checked, &figures, &health, store, &settings, asking);
+    let (shut_page, page) = start_page(server, &checked, &site, &runtime);
     (settings.on_listening)(address);
-    let (lanes, lane_threads) = start_lanes(&checked.plan)?;
+    let (lane_controls, lane_threads) = start_lanes(&checked.plan)?;
+    let lanes: Vec<_> = lane_controls.iter().map(|lane| lane.messages.clone()).collect();
     if settings.create_topics {
         ensure_topics(&checked.config, &settings.connection, &health, &stop)?;
     }
-    let senders: Vec<_> = sinks.iter().map(|sink| sink.sender.clone()).collect();
-    let mut sources = Vec::new();
-    for (index, runtime) in assemble::runtimes(&checked.plan, &checked.plugins, &figures).into_iter().enumerate() {
-        let targets = assemble::targets(&runtime.plan).map_err(RunError::Misused)?;
-        let outlets = Arc::new(Outlets {
-            sinks: senders.clone(),
-            dead_letters: letters.clone(),
-            targets,
-            mirror: mirror.as_ref().map(|running| Arc::clone(&running.mirror)),
-            abandon: Arc::clone(&abandon),
-        });
+    let outs = Outs {
+        sinks: sinks.iter().map(|sink| sink.sender.clone()).collect(),
+        dead_letters: letters,
+        mirror: mirror.as_ref().map(|running| Arc::clone(&running.mirror)),
+        abandon: Arc::clone(&abandon),
+    };
+    let (mut sources, mut source_controls) = (Vec::new(), Vec::new());
+    let runtimes = assemble::runtimes(&checked.plan, &checked.plugins, &Counted::of(&figures), &figures);
+    for (index, runtime) in runtimes.into_iter().enumerate() {
         let consumer = consumer_config(&checked.config, &runtime.plan.name, &settings.connection);
+        let deployed = Arc::new(Current::new(outs.deploy(runtime).map_err(RunError::Misused)?));
         let source = SourceConfig {
             index,
-            runtime,
-            outlets,
+            deployed: Arc::clone(&deployed),
             consumer,
             lanes: lanes.clone(),
             checkpoint_interval: checked.config.checkpoint.interval,
             bounded: settings.bounded,
         };
-        sources.push(source::spawn(source).map_err(|error| RunError::Misused(error.to_string()))?);
+        let source = source::spawn(source).map_err(|error| RunError::Misused(error.to_string()))?;
+        let (control, exchange) = (source.control.clone(), source.exchange.clone());
+        source_controls.push(SourceControl { deployed, control, exchange });
+        sources.push(source);
     }
-    drop((senders, letters));
     health.set(Phase::Running);
+    let reloader = match settings.reload {
+        Some(reloading) if !settings.bounded => {
+            let make = |build, text| reload::Reloader {
+                build,
+                text,
+                running: checked,
+                lanes: lane_controls,
+                sources: source_controls,
+                outs,
+                figures: Arc::clone(&figures),
+                reloads: Arc::clone(site.reloads()),
+                site: Arc::clone(&site),
+                number: 0,
+            };
+            let service = reload::start(reloading, requests, make, runtime.handle());
+            Some(service.map_err(cannot_start_thread)?)
+        }
+        _ => {
+            drop((lane_controls, source_controls, outs));
+            None
+        }
+    };
 
     wait(&stop, &sources, &sinks, settings.bounded, settings.stop_after);
 
     health.set(Phase::Stopping);
+    if let Some(reloader) = reloader {
+        reloader.stop();
+    }
     let deadline = Instant::now() + DRAIN;
     let mut problems = stop_sources(sources, deadline, &abandon);
     for lane in &lanes {
@@ -201,7 +241,7 @@ fn start_sinks(
 ) -> Result<Sinks, RunError> {
     let mut handles = Vec::new();
     let mut store: Option<Arc<dyn SeriesStore>> = None;
-    for (sink, figures) in config.sinks.iter().zip(&figures.sinks) {
+    for (sink, figures) in config.sinks.iter().zip(figures.sinks.get().iter()) {
         let sink_config = sink::SinkConfig::from_config(&sink.kind, &settings.folder, &settings.connection);
         let handle = sink::start(&sink.name.value, sink_config, Arc::clone(figures), letters.clone(), runtime.handle())
             .map_err(|error| RunError::Misused(error.to_string()))?;
@@ -213,19 +253,27 @@ fn start_sinks(
     Ok((handles, store))
 }
 
-fn start_page(
-    server: Server,
+fn site(
     checked: &Checked,
     figures: &Arc<Figures>,
     health: &Arc<Health>,
     store: Option<Arc<dyn SeriesStore>>,
     settings: &Settings,
-    runtime: &Runtime,
-) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    asking: Option<crossbeam_channel::Sender<reload::Request>>,
+) -> Arc<Site> {
     let (name, plan) = (settings.name.as_str(), Arc::clone(&checked.plan));
     let plugins = checked.plugins.iter().map(|handle| Arc::clone(&handle.plugin)).collect();
     let site = Site::new(name, plan, Arc::clone(figures), store, Arc::clone(health));
-    let site = Arc::new(site.with_plugins(plugins, Arc::clone(&settings.voices)));
+    Arc::new(site.with_plugins(plugins, Arc::clone(&settings.voices)).with_requests(asking))
+}
+
+fn start_page(
+    server: Server,
+    checked: &Checked,
+    site: &Arc<Site>,
+    runtime: &Runtime,
+) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    let site = Arc::clone(site);
     let token = checked.config.server.token.as_ref().map(|token| Token::new(token.expose()));
     let (shut, mut shutting) = watch::channel(false);
     let page = runtime.spawn(async move {
@@ -239,7 +287,7 @@ fn start_page(
     (shut, page)
 }
 
-type Lanes = (Vec<Sender<LaneMessage>>, Vec<std::thread::JoinHandle<()>>);
+type Lanes = (Vec<LaneControl>, Vec<std::thread::JoinHandle<()>>);
 
 /// One lane a processor.
 fn start_lanes(plan: &Plan) -> Result<Lanes, RunError> {
@@ -247,12 +295,13 @@ fn start_lanes(plan: &Plan) -> Result<Lanes, RunError> {
     tracing::debug!(lanes = count, sources = plan.sources.len(), "starting");
     let (mut lanes, mut threads) = (Vec::new(), Vec::new());
     for number in 0..count {
-        let (sender, messages) = crossbeam_channel::bounded(lane::QUEUE_MESSAGES);
+        let (sender, queue) = crossbeam_channel::bounded(lane::QUEUE_MESSAGES);
+        let (changes, changes_queue) = crossbeam_channel::bounded(1);
         let thread = std::thread::Builder::new()
             .name(format!("lane-{number}"))
-            .spawn(move || lane::run(&messages))
+            .spawn(move || lane::run(&queue, &changes_queue))
             .map_err(cannot_start_thread)?;
-        lanes.push(sender);
+        lanes.push(LaneControl { messages: sender, changes });
         threads.push(thread);
     }
     Ok((lanes, threads))

@@ -128,7 +128,7 @@ impl Parts {
     /// The plan has no source.
     pub fn runtime(&self, plugins: &[PluginHandle]) -> Result<Arc<SourceRuntime>> {
         let figures = assemble::figures(&self.checked.config, &self.checked.plan, plugins);
-        let mut runtimes = assemble::runtimes(&self.checked.plan, plugins, &figures);
+        let mut runtimes = assemble::runtimes(&self.checked.plan, plugins, &assemble::Counted::of(&figures), &figures);
         Ok(runtimes.pop().ok_or("the plan has no source")?)
     }
 }

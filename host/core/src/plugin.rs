@@ -118,6 +118,15 @@ pub trait Plugin: Send + Sync {
     fn release(&self) -> &str;
     fn transformer(&self) -> Result<Box<dyn Transformer>, CallError>;
     fn aggregator(&self) -> Result<Box<dyn Aggregator>, CallError>;
+    /// The version that its aggregators' `snapshot` writes; `None`: it keeps no state, or nobody asks.
+    fn state_version(&self) -> Option<u32> {
+        None
+    }
+    /// Whether its aggregators read states that were stored with this version.
+    fn restores(&self, version: u32) -> bool {
+        let _ = version;
+        true
+    }
     /// Memory of all living instances, in bytes; 0 where nobody counts it.
     fn memory_bytes(&self) -> u64 {
         0

@@ -96,6 +96,7 @@ fn run_in(folder: &Path, args: &Args) -> Result<ExitCode, String> {
         bounded: false,
         listen: args.listen,
         stop_after: args.stop_after,
+        reload: None,
         voices,
         on_listening: Box::new(|address| {
             println!("The dashboard is at http://{address}/ (Ctrl-C ends the demo)");
@@ -105,7 +106,7 @@ fn run_in(folder: &Path, args: &Args) -> Result<ExitCode, String> {
     stop.store(true, Ordering::Relaxed);
     let _ = generator.join();
     let points = result.as_ref().map_or(0, |outcome| {
-        outcome.figures.sinks.iter().filter(|sink| sink.kind == "local").map(|sink| sink.rows.get()).sum::<u64>()
+        outcome.figures.sinks.get().iter().filter(|sink| sink.kind == "local").map(|sink| sink.rows.get()).sum::<u64>()
     });
     let code = finish(result);
     println!("{points} points were written");
@@ -130,13 +131,17 @@ fn create_topics(broker: &Broker, pipeline: &pipeline::Pipeline) -> Result<(), w
     Ok(())
 }
 
+/// The embedded broker looks through all batches of a partition for each fetch: with a batch an event it takes a whole processor.
+const GENERATOR_LINGER: Duration = Duration::from_millis(100);
+
 /// Events with some disorder, a few late and a few broken ones, for the page to show what becomes of them.
 fn generate(
     connection: &wasmill_kafka::ConnectionConfig,
     rate: f64,
     stop: &Arc<AtomicBool>,
 ) -> Result<std::thread::JoinHandle<()>, String> {
-    let producer = Producer::new(&ProducerConfig::new(connection.clone())).map_err(|error| error.to_string())?;
+    let config = ProducerConfig { linger: GENERATOR_LINGER, ..ProducerConfig::new(connection.clone()) };
+    let producer = Producer::new(&config).map_err(|error| error.to_string())?;
     let stop = Arc::clone(stop);
     let shape = Shape {
         use_case: UseCase::Commerce,

@@ -6,6 +6,7 @@ pub mod logs;
 pub mod pipeline;
 mod plugin;
 mod produce;
+mod reload;
 pub mod render;
 pub mod run;
 mod schema;

@@ -37,9 +37,14 @@ pub struct Checked {
 
 /// Reads, checks, loads and plans `file`. The error is of the machine, not of the configuration: what to print and the exit code.
 pub fn check(file: &Path, log: plugins::LogFor<'_>) -> Result<Checked, (String, u8)> {
+    let engine = Engine::new(Settings { cache: cache_folder() }).map_err(|error| (error.to_string(), FAILED))?;
+    check_with(engine, file, log)
+}
+
+/// As [`check`], with an engine that is there.
+pub fn check_with(engine: Engine, file: &Path, log: plugins::LogFor<'_>) -> Result<Checked, (String, u8)> {
     let text = std::fs::read_to_string(file).map_err(|error| (unreadable(file, &error), MISUSED))?;
     let outcome = config::read(&text, &|name| std::env::var(name).ok());
-    let engine = Engine::new(Settings { cache: cache_folder() }).map_err(|error| (error.to_string(), FAILED))?;
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();
     let source = Source::new(file.display().to_string(), &text, &outcome.secrets);
     let mut diagnostics = outcome.diagnostics;

@@ -52,6 +52,7 @@ pub fn run(args: &Args) -> ExitCode {
         bounded: args.until == Some(Until::End),
         listen: args.listen.unwrap_or(pipeline.config.server.listen),
         stop_after: None,
+        reload: Some(super::reload::reloading(&args.file, &pipeline, &voices)),
         voices,
         on_listening: Box::new(|address| tracing::info!("the page is at http://{address}/")),
     };

@@ -70,7 +70,8 @@ pub async fn measurements(State(site): State<Arc<Site>>) -> Result<Response, Pro
         Some(store) => blocking(store, |s| s.measurements()).await?,
         None => Vec::new(),
     };
-    let mut charts = if site.store.is_some() { charts::planned(&site.plan, &site.chart_sinks()) } else { Vec::new() };
+    let mut charts =
+        if site.store.is_some() { charts::planned(&site.shown.get().plan, &site.chart_sinks()) } else { Vec::new() };
     let last: BTreeMap<String, Option<String>> =
         held.iter().map(|m| (m.name.clone(), m.last.and_then(words::timestamp))).collect();
     held.into_iter().for_each(|m| merge(&mut charts, m));
@@ -158,7 +159,7 @@ impl Site {
     /// The names of the sinks whose points the store has: the local ones, or else those that are mirrored.
     fn chart_sinks(&self) -> BTreeSet<String> {
         let named = |kind: &str| -> BTreeSet<String> {
-            self.figures.sinks.iter().filter(|s| s.kind == kind).map(|s| s.name.clone()).collect()
+            self.figures.sinks.get().iter().filter(|s| s.kind == kind).map(|s| s.name.clone()).collect()
         };
         let local = named("local");
         if local.is_empty() { named("influxdb") } else { local }
@@ -180,5 +181,5 @@ pub async fn not_found() -> Problem {
 }
 
 pub async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Only GET", "everything here is read: send GET")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Another method", "see /api/v1/openapi.json for what this takes")
 }

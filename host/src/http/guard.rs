@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -48,7 +48,10 @@ impl Guard {
                  set [server] listen to an address of the network (and a token) to reach it by another name",
             ));
         }
-        let Some(token) = &self.token else { return Ok(()) };
+        let Some(token) = &self.token else {
+            // Without a token anybody on this machine could ask, and any web page that its browser shows.
+            return if is_read(request.method()) { Ok(()) } else { Err(read_only()) };
+        };
         if is_open(request.uri().path()) {
             return Ok(());
         }
@@ -63,6 +66,19 @@ impl Guard {
             "send the token of [server] token in the header Authorization: Bearer …",
         ))
     }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn read_only() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "Read-only without a token",
+        "set [server] token (it may be \"${WASMILL_TOKEN}\") and send it in the header Authorization: Bearer …; on this machine, \
+         SIGHUP reloads too",
+    )
 }
 
 /// Probes, and the page's own files, which hold no data: the page must load before it can ask for the token.

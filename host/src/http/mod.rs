@@ -8,6 +8,7 @@ mod guard;
 mod metrics;
 mod problem;
 mod query;
+mod reloads;
 pub mod store;
 
 use std::future::Future;
@@ -18,13 +19,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get};
+use crossbeam_channel::Sender;
 use tokio::net::TcpListener;
 use wasmill_core::plan::Plan;
 use wasmill_core::plugin::Plugin;
 use wasmill_core::time::Nanos;
 
+use crate::current::Current;
 use crate::figures::Figures;
 use crate::plugin_log::Voices;
+use crate::reload::{Reloads, Request};
 use crate::status::Pipeline;
 use crate::status::describe::{self, Subject};
 use crate::status::health::Health;
@@ -40,15 +44,23 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// What the server shows: one pipeline.
 pub struct Site {
     name: String,
-    plan: Arc<Plan>,
+    shown: Current<Shown>,
     figures: Arc<Figures>,
     store: Option<Arc<dyn SeriesStore>>,
     health: Arc<Health>,
-    plugins: Vec<Arc<dyn Plugin>>,
     voices: Arc<Voices>,
+    reloads: Arc<Reloads>,
+    requests: Option<Sender<Request>>,
     started_at: Nanos,
     sampler: Sampler,
     hub: events::Hub,
+}
+
+/// What a reload changes.
+struct Shown {
+    plan: Arc<Plan>,
+    /// In the order of the figures.
+    plugins: Vec<Arc<dyn Plugin>>,
 }
 
 impl Site {
@@ -60,25 +72,57 @@ impl Site {
         store: Option<Arc<dyn SeriesStore>>,
         health: Arc<Health>,
     ) -> Self {
-        let (plugins, voices, sampler, hub) = Default::default();
-        Site { name: name.into(), plan, figures, store, health, plugins, voices, started_at: now(), sampler, hub }
+        let (voices, reloads, requests, sampler, hub) = Default::default();
+        let shown = Current::new(Shown { plan, plugins: Vec::new() });
+        Site {
+            name: name.into(),
+            shown,
+            figures,
+            store,
+            health,
+            voices,
+            reloads,
+            requests,
+            started_at: now(),
+            sampler,
+            hub,
+        }
     }
 
     /// Also shows what plugins hold and say. `plugins`: in the order of the figures.
     pub fn with_plugins(mut self, plugins: Vec<Arc<dyn Plugin>>, voices: Arc<Voices>) -> Self {
-        (self.plugins, self.voices) = (plugins, voices);
+        self.show(Arc::clone(&self.shown.get().plan), plugins);
+        self.voices = voices;
         self
+    }
+
+    /// From now on another plan runs, with these plugins in the order of the figures.
+    pub fn show(&self, plan: Arc<Plan>, plugins: Vec<Arc<dyn Plugin>>) {
+        self.shown.set(Arc::new(Shown { plan, plugins }));
+    }
+
+    /// Takes requests for reloads and hands them on.
+    pub fn with_requests(mut self, requests: Option<Sender<Request>>) -> Self {
+        self.requests = requests;
+        self
+    }
+
+    /// The reloads it shows.
+    pub fn reloads(&self) -> &Arc<Reloads> {
+        &self.reloads
     }
 
     /// Reads what nobody reports on the data path.
     fn refresh(&self) {
-        for (figures, plugin) in self.figures.plugins.iter().zip(&self.plugins) {
+        for (figures, plugin) in self.figures.plugins.get().iter().zip(&self.shown.get().plugins) {
             figures.memory_bytes.set(i64::try_from(plugin.memory_bytes()).unwrap_or(i64::MAX));
         }
     }
 
     fn describe(&self, whole: bool) -> Pipeline {
-        let Site { plan, figures, health, sampler, .. } = self;
+        let Site { figures, health, sampler, .. } = self;
+        let shown = self.shown.get();
+        let plan = &*shown.plan;
         let (name, started_at, now) = (self.name.as_str(), self.started_at, now());
         describe::pipeline(&Subject { name, started_at, now, plan, figures, health, sampler }, whole)
     }
@@ -165,7 +209,7 @@ pub async fn serve(
 type Route = (&'static str, fn() -> MethodRouter<Arc<Site>>);
 
 /// What answers; `openapi.json` describes each.
-const ROUTES: [Route; 10] = [
+const ROUTES: [Route; 11] = [
     ("/livez", || get(api::livez)),
     ("/readyz", || get(api::readyz)),
     ("/metrics", || get(api::metrics)),
@@ -173,6 +217,7 @@ const ROUTES: [Route; 10] = [
     ("/api/v1/measurements", || get(api::measurements)),
     ("/api/v1/series", || get(api::series)),
     ("/api/v1/dead-letters", || get(api::dead_letters)),
+    ("/api/v1/reloads", || get(reloads::list).post(reloads::reload)),
     ("/api/v1/events", || get(events::events)),
     ("/api/v1/openapi.json", || get(api::openapi)),
     ("/", || get(assets::index)),

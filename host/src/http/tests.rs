@@ -54,7 +54,7 @@ async fn readiness_says_who_waits_for_what() {
     assert_eq!(get(format!("{}/readyz", server.base)).await.status(), 503, "starting");
     server.site.health.set(Phase::Running);
     assert_eq!(get(format!("{}/readyz", server.base)).await.status(), 200);
-    server.site.figures.sinks[0].fault.set(Some("connection refused".into()));
+    server.site.figures.sinks.get()[0].fault.set(Some("connection refused".into()));
     let answer = get(format!("{}/readyz", server.base)).await;
     assert_eq!(answer.status(), 503);
     let body: serde_json::Value = answer.json().await.unwrap();

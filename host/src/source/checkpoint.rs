@@ -192,7 +192,7 @@ impl Coordinator {
         if changed.is_empty() {
             return true;
         }
-        let figures = Arc::clone(&self.config.runtime.figures);
+        let figures = Arc::clone(&self.figures);
         let started = Instant::now();
         let entries =
             changed.iter().map(|(topic, partition, offset, metadata)| (*topic, *partition, *offset, &**metadata));

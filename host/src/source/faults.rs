@@ -46,8 +46,8 @@ impl Coordinator {
         match halt {
             Halt::Stop(reason) => self.stop_with_fault(reason),
             Halt::Rebuild(failure) => {
-                if let Some(culprit) = failure.culprit {
-                    owned.poison.insert(culprit, failure.error.clone());
+                if let Some(culprit) = &failure.culprit {
+                    owned.poison.insert(culprit.clone(), failure.error.clone());
                 }
                 if self.tolerate(&failure) {
                     self.rebuild(&place);
@@ -90,14 +90,16 @@ impl Coordinator {
         if !self.faults.trap(Instant::now()) {
             return true;
         }
-        let runtime = &self.config.runtime;
+        let runtime = self.runtime();
+        // A reload may have changed the numbers since the failure was reported.
+        let (name, release) = runtime.plugins.get(plugin).map_or(("", ""), |plugin| (plugin.name(), plugin.release()));
         let reason = format!(
-            "plugins failed more than {MAX_TRAPS} times within {} s, at last `{}` ({}); {last}",
+            "plugins failed more than {MAX_TRAPS} times within {} s, at last `{name}` ({release}); {last}",
             TRAP_WINDOW.as_secs(),
-            runtime.plugins[plugin].name(),
-            runtime.plugins[plugin].release()
         );
-        runtime.plugin_figures[plugin].fault.set(Some(reason.clone()));
+        if let Some(figures) = runtime.plugin_figures.get(plugin) {
+            figures.fault.set(Some(reason.clone()));
+        }
         self.stop_with_fault(reason);
         false
     }
@@ -107,7 +109,7 @@ impl Coordinator {
         if self.exchange.is_some() {
             return self.rebuild_all();
         }
-        self.config.runtime.figures.rebuilds.add(1);
+        self.figures.rebuilds.add(1);
         self.checkpoints.cancel();
         let epoch = self.checkpoints.epoch();
         self.assign_from_commit(place, &epoch);
@@ -115,7 +117,7 @@ impl Coordinator {
 
     /// Throws all tasks of the source away and replays them from their last commit, in a new epoch.
     pub fn rebuild_all(&mut self) {
-        self.config.runtime.figures.rebuilds.add(1);
+        self.figures.rebuilds.add(1);
         self.drop_tasks();
         self.start_all_from_commit();
     }

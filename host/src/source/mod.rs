@@ -15,8 +15,10 @@ use wasmill_core::time::Nanos;
 use wasmill_kafka::KafkaError;
 use wasmill_kafka::consumer::{self, ConsumerConfig, Event, Handle};
 
-use crate::lane::{LaneMessage, LaneReport, Place, Snapshot};
-use crate::outlets::Outlets;
+use crate::changeover::Deployed;
+use crate::current::Current;
+use crate::figures::SourceFigures;
+use crate::lane::{ExchangeMessage, LaneMessage, LaneReport, Place, Snapshot};
 use crate::task::SourceRuntime;
 use checkpoint::Checkpoints;
 use faults::Faults;
@@ -38,8 +40,8 @@ const REVOKE_DEADLINE: Duration = Duration::from_secs(4);
 pub struct SourceConfig {
     /// Its place in the plan.
     pub index: usize,
-    pub runtime: Arc<SourceRuntime>,
-    pub outlets: Arc<Outlets>,
+    /// What it runs, and writes to.
+    pub deployed: Arc<Current<Deployed>>,
     pub consumer: ConsumerConfig,
     pub lanes: Vec<Sender<LaneMessage>>,
     pub checkpoint_interval: Nanos,
@@ -52,6 +54,8 @@ pub struct SourceConfig {
 pub enum Control {
     /// Handle what was read, commit it, leave the group; give up at this time.
     Stop { deadline: Instant },
+    /// What is deployed has another state: rebuild all tasks by replay from the last commit.
+    Rebuild,
 }
 
 /// How a coordinator ended.
@@ -72,6 +76,8 @@ pub struct SourceHandle {
     pub thread: std::thread::JoinHandle<Ended>,
     /// True while the source has its partitions and no fault.
     pub ready: Arc<AtomicBool>,
+    /// The exchange's queue, if the source has one.
+    pub exchange: Option<Sender<ExchangeMessage>>,
 }
 
 /// Starts a coordinator with its consumer.
@@ -84,18 +90,27 @@ pub fn spawn(config: SourceConfig) -> Result<SourceHandle, KafkaError> {
     let consumer = consumer::spawn(config.consumer.clone(), Box::new(ownership::resume_offset), events_in)?;
     let ready = Arc::new(AtomicBool::new(false));
     let coordinator_ready = Arc::clone(&ready);
-    let name = format!("source-{}", config.runtime.plan.name);
+    let (reports_in, reports) = crossbeam_channel::bounded(REPORT_QUEUE);
+    let exchange = ExchangeSide::start(&config.deployed, &reports_in);
+    let frames = exchange.as_ref().map(|exchange| exchange.frames.clone());
+    let name = format!("source-{}", config.deployed.get().runtime.plan.name);
     let thread = std::thread::Builder::new()
         .name(name)
-        .spawn(move || Coordinator::new(config, consumer, coordinator_ready).run(&events, &controls))
+        .spawn(move || {
+            Coordinator::new(config, consumer, coordinator_ready, exchange, (reports_in, reports))
+                .run(&events, &controls)
+        })
         .map_err(|error| KafkaError::Request {
             action: "starting a source's thread".to_owned(),
             reason: error.to_string(),
         })?;
-    Ok(SourceHandle { control, thread, ready })
+    Ok(SourceHandle { control, thread, ready, exchange: frames })
 }
 
 struct Coordinator {
+    /// Of the source; no reload changes it, nor the figures.
+    name: String,
+    figures: Arc<SourceFigures>,
     config: SourceConfig,
     consumer: Handle,
     ready: Arc<AtomicBool>,
@@ -121,10 +136,15 @@ struct Coordinator {
 }
 
 impl Coordinator {
-    fn new(config: SourceConfig, consumer: Handle, ready: Arc<AtomicBool>) -> Self {
-        let (reports_in, reports) = crossbeam_channel::bounded(REPORT_QUEUE);
+    fn new(
+        config: SourceConfig,
+        consumer: Handle,
+        ready: Arc<AtomicBool>,
+        exchange: Option<ExchangeSide>,
+        (reports_in, reports): (Sender<LaneReport>, Receiver<LaneReport>),
+    ) -> Self {
+        let runtime = Arc::clone(&config.deployed.get().runtime);
         let (snapshots_in, snapshots) = crossbeam_channel::bounded(REPORT_QUEUE);
-        let exchange = ExchangeSide::start(&config.runtime, &config.outlets, &reports_in);
         let interval = Duration::from_nanos(config.checkpoint_interval.max(0) as u64);
         Coordinator {
             checkpoints: Checkpoints::new(interval),
@@ -136,6 +156,8 @@ impl Coordinator {
             broker_fault: None,
             problem: None,
             shown: Instant::now(),
+            name: runtime.plan.name.clone(),
+            figures: Arc::clone(&runtime.figures),
             config,
             consumer,
             ready,
@@ -157,7 +179,10 @@ impl Coordinator {
                 },
                 recv(self.reports) -> report => if let Ok(report) = report { self.report(report) },
                 recv(self.snapshots) -> snapshot => if let Ok(snapshot) = snapshot { self.checkpoints.take(snapshot) },
-                recv(controls) -> control => return self.stop(control.ok()),
+                recv(controls) -> control => match control {
+                    Ok(Control::Rebuild) => self.rebuild_all(),
+                    control => return self.stop(control.ok()),
+                },
                 recv(tick) -> _ => {}
             }
             self.show_partitions();
@@ -249,11 +274,16 @@ impl Coordinator {
 
     fn show_fault(&self) {
         let fault = self.broker_fault.as_ref().or(self.problem.as_ref());
-        self.config.runtime.figures.fault.set(fault.cloned());
+        self.figures.fault.set(fault.cloned());
+    }
+
+    /// What the source runs now.
+    fn runtime(&self) -> Arc<SourceRuntime> {
+        Arc::clone(&self.config.deployed.get().runtime)
     }
 
     fn name(&self) -> &str {
-        &self.config.runtime.plan.name
+        &self.name
     }
 
     fn place(&self, topic: Arc<str>, partition: i32) -> Place {
@@ -277,7 +307,7 @@ impl Coordinator {
     fn stop(mut self, control: Option<Control>) -> Ended {
         let deadline = match control {
             Some(Control::Stop { deadline }) => deadline,
-            None => Instant::now(),
+            Some(Control::Rebuild) | None => Instant::now(),
         };
         self.stopping = true;
         let committed = self.checkpoint_now(deadline);
@@ -319,7 +349,7 @@ impl Coordinator {
     /// The source is stopped, the process goes on: its consumer leaves the group, its figures say why.
     fn wait_for_stop(mut self, reason: String, events: &Receiver<Event>, controls: &Receiver<Control>) -> Ended {
         tracing::error!(source = %self.name(), "stopped: {reason}");
-        self.config.runtime.figures.fault.set(Some(format!("stopped: {reason}")));
+        self.figures.fault.set(Some(format!("stopped: {reason}")));
         self.ready.store(false, std::sync::atomic::Ordering::Release);
         self.let_go();
         if self.config.bounded {
@@ -327,11 +357,17 @@ impl Coordinator {
         }
         loop {
             select! {
-                recv(controls) -> _ => return Ended::Faulted(reason),
+                recv(controls) -> control => match control {
+                    Ok(Control::Rebuild) => {}
+                    _ => return Ended::Faulted(reason),
+                },
                 recv(events) -> event => match event {
                     Ok(Event::Revoked { done, .. }) => { let _ = done.send(()); }
                     Ok(_) => {}
-                    Err(_) => { let _ = controls.recv(); return Ended::Faulted(reason); }
+                    Err(_) => {
+                        while matches!(controls.recv(), Ok(Control::Rebuild)) {}
+                        return Ended::Faulted(reason);
+                    }
                 },
             }
         }

@@ -10,12 +10,13 @@ use wasmill_core::time::BEGINNING;
 use wasmill_kafka::consumer::Assigned;
 
 use super::{Coordinator, REVOKE_DEADLINE};
+use crate::changeover::Deployed;
+use crate::current::Current;
 use crate::delivery::Epoch;
 use crate::exchange::{self, Exchange};
 use crate::figures::PartitionFigures;
 use crate::lane::{Anew, Assignment, ExchangeLink, ExchangeMessage, Gate, LaneMessage, LaneReport, Place};
-use crate::outlets::Outlets;
-use crate::task::{Poison, SourceRuntime, Start};
+use crate::task::{Poison, Start};
 
 /// How long a source with an exchange waits for partitions that another member holds: longer than a dead member's session.
 const SHARED_PATIENCE: Duration = Duration::from_secs(20);
@@ -48,24 +49,15 @@ pub struct ExchangeSide {
 
 impl ExchangeSide {
     /// Starts the exchange's thread, if any route of the source needs one.
-    pub fn start(
-        runtime: &Arc<SourceRuntime>,
-        outlets: &Arc<Outlets>,
-        reports: &Sender<LaneReport>,
-    ) -> Option<ExchangeSide> {
-        if exchange::exchanged(runtime).is_empty() {
+    pub fn start(deployed: &Arc<Current<Deployed>>, reports: &Sender<LaneReport>) -> Option<ExchangeSide> {
+        let runtime = Arc::clone(&deployed.get().runtime);
+        if exchange::exchanged(&runtime).is_empty() {
             return None;
         }
         let (frames, queue) = crossbeam_channel::bounded(exchange::QUEUE_FRAMES);
         let watermark = Arc::new(AtomicI64::new(BEGINNING));
         let ahead = Arc::new(AtomicI64::new(BEGINNING));
-        let exchange = Exchange::new(
-            Arc::clone(runtime),
-            Arc::clone(outlets),
-            reports.clone(),
-            Arc::clone(&watermark),
-            Arc::clone(&ahead),
-        );
+        let exchange = Exchange::new(Arc::clone(deployed), reports.clone(), Arc::clone(&watermark), Arc::clone(&ahead));
         let thread = std::thread::Builder::new()
             .name(format!("exchange-{}", runtime.plan.name))
             .spawn(move || exchange.run(&queue))
@@ -142,7 +134,7 @@ impl Coordinator {
         let shared = self.consumer.members_hold_other_partitions().unwrap_or(true);
         if !shared {
             if self.shared_since.take().is_some() {
-                self.config.runtime.figures.fault.set(None);
+                self.figures.fault.set(None);
             }
             return self.start_all_from_commit();
         }
@@ -152,20 +144,21 @@ impl Coordinator {
             self.shared_since = Some(Instant::now());
             let fault = self.shared_fault();
             tracing::warn!(source = %self.name(), "{fault}");
-            self.config.runtime.figures.fault.set(Some(fault));
+            self.figures.fault.set(Some(fault));
         }
     }
 
     fn shared_fault(&self) -> String {
-        let routes: Vec<String> = exchange::exchanged(&self.config.runtime)
+        let runtime = self.runtime();
+        let routes: Vec<String> = exchange::exchanged(&runtime)
             .iter()
-            .map(|(route, _)| format!("`{}`", self.config.runtime.plan.routes[*route].name))
+            .map(|(route, _)| format!("`{}`", runtime.plan.routes[*route].name))
             .collect();
         format!(
             "another member of the group `{}` holds partitions, but {} group by a key that the topic is not partitioned by: \
              their windows need all partitions in one instance. Run one instance of this group, or key these routes by what \
              the producer partitions by and say so with `partitioned_by`",
-            self.config.runtime.figures.group,
+            self.figures.group,
             routes.join(", ")
         )
     }
@@ -209,7 +202,7 @@ impl Coordinator {
     fn figure_entries(
         &self,
     ) -> std::sync::RwLockWriteGuard<'_, std::collections::BTreeMap<(String, i32), Arc<PartitionFigures>>> {
-        self.config.runtime.figures.partitions.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.figures.partitions.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub fn note_ready(&self) {
@@ -255,8 +248,7 @@ impl Coordinator {
         let assignment = Assignment {
             place: place.clone(),
             generation: owned.generation,
-            runtime: Arc::clone(&self.config.runtime),
-            outlets: Arc::clone(&self.config.outlets),
+            deployed: Arc::clone(&self.config.deployed),
             start: Start {
                 position: owned.position,
                 checkpoint: owned.checkpoint.clone(),

@@ -122,7 +122,7 @@ fn route(route: &RoutePlan, source: &SourcePlan, plan: &Plan, figures: &Figures)
                 measurement: t.measurement.clone(),
             })
             .collect(),
-        figures: figures.routes.iter().find(|f| f.name == route.name).map(|f| counts(f)).unwrap_or_default(),
+        figures: figures.routes.get().iter().find(|f| f.name == route.name).map(|f| counts(f)).unwrap_or_default(),
     }
 }
 
@@ -173,6 +173,7 @@ fn counts(figures: &RouteFigures) -> RouteCounts {
 fn plugins(plan: &Plan, figures: &Figures, whole: bool) -> Vec<Plugin> {
     figures
         .plugins
+        .get()
         .iter()
         .map(|f| {
             let (kind, used_by) = uses(plan, &f.name);
@@ -214,6 +215,7 @@ fn uses(plan: &Plan, name: &str) -> (&'static str, Vec<String>) {
 fn sinks(figures: &Figures) -> Vec<Sink> {
     figures
         .sinks
+        .get()
         .iter()
         .map(|f| Sink {
             name: f.name.clone(),

@@ -69,8 +69,8 @@ impl Health {
         };
         add("pipeline", "", &self.note);
         figures.sources.iter().for_each(|s| add("source", &s.name, &s.fault));
-        figures.plugins.iter().for_each(|p| add("plugin", &p.name, &p.fault));
-        figures.sinks.iter().for_each(|s| add("sink", &s.name, &s.fault));
+        figures.plugins.get().iter().for_each(|p| add("plugin", &p.name, &p.fault));
+        figures.sinks.get().iter().for_each(|s| add("sink", &s.name, &s.fault));
         if reasons.is_empty() && self.phase() == Phase::Starting {
             reasons.push(Reason { kind: "pipeline", name: String::new(), reason: "starting".into() });
         }

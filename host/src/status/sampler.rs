@@ -91,7 +91,7 @@ impl Sampler {
 /// Events read and rows written since the start. A partition that is taken away takes its count along: the rate of that second is 0.
 fn totals(figures: &Figures) -> (u64, u64) {
     let events = figures.sources.iter().flat_map(|s| s.assigned()).map(|(_, p)| p.events.get()).sum();
-    let rows = figures.sinks.iter().map(|s| s.rows.get()).sum();
+    let rows = figures.sinks.get().iter().map(|s| s.rows.get()).sum();
     (events, rows)
 }
 

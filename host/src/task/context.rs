@@ -62,7 +62,7 @@ pub struct Failure {
     pub plugin: PluginId,
     pub error: CallError,
     /// The event that causes it, if bisecting found one: the rebuilt task steers around it on this route.
-    pub culprit: Option<(RouteId, i64)>,
+    pub culprit: Option<(String, i64)>,
 }
 
 impl SourceRuntime {

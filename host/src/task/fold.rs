@@ -22,10 +22,10 @@ const GATHER_BELOW: usize = 2;
 
 /// The aggregation of one route in one task.
 pub struct Fold {
-    route: RouteId,
-    source: Arc<SourceRuntime>,
-    aggregator: Box<dyn Aggregator>,
-    windower: Windower,
+    pub(super) route: RouteId,
+    pub(super) source: Arc<SourceRuntime>,
+    pub(super) aggregator: Box<dyn Aggregator>,
+    pub(super) windower: Windower,
     /// Of its own where a transformer of the route sets event time.
     watermark: Option<Watermark>,
     last_early: Nanos,
@@ -222,7 +222,8 @@ impl Drop for Fold {
     }
 }
 
-fn aggregate(source: &SourceRuntime, route: RouteId) -> &AggregatePlan {
+/// The plan of a route that aggregates.
+pub(super) fn aggregate(source: &SourceRuntime, route: RouteId) -> &AggregatePlan {
     match &source.plan.routes[route].tail {
         Tail::Aggregate(plan) => plan,
         _ => unreachable!("a fold is made only for a route that aggregates"),
@@ -273,7 +274,7 @@ impl Bound<'_> {
         let columns: Vec<&Column> = columns.iter().collect();
         failure.culprit = culprit::of_accumulate(plugin.as_ref(), &columns, slots).map(|(position, _)| {
             let record = frame.source_row(rows[position]);
-            (self.route, (folded.offset_of)(record))
+            (self.source.plan.routes[self.route].name.clone(), (folded.offset_of)(record))
         });
         Halt::Rebuild(failure)
     }

@@ -3,6 +3,7 @@
 //! A task knows nothing of Kafka, of sinks or of threads. It is given records in the order of their offsets and gives back an
 //! [`Outbox`]; what it emits is a function of those records alone, so it can be thrown away and rebuilt by replay.
 
+mod changeover;
 mod checkpoint;
 mod context;
 mod culprit;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use wasmill_core::checkpoint::Checkpoint;
-use wasmill_core::plan::{From, OnInvalid, PluginId, RouteId};
+use wasmill_core::plan::{From, OnInvalid, PluginId};
 use wasmill_core::plugin::CallError;
 use wasmill_core::records::Records;
 use wasmill_core::time::{BEGINNING, END, Nanos};
@@ -29,6 +30,7 @@ use wasmill_core::watermark::Watermark;
 use wasmill_core::window::WindowError;
 use wasmill_decode::{Decoded, Decoder};
 
+pub use changeover::{Carried, Prepared, carry, same_state};
 pub use context::{Failure, Outbox, Outgoing, Refusal, SourceRuntime};
 pub use fold::Bound;
 pub use frame::scalar_text;
@@ -59,14 +61,23 @@ impl Halt {
     }
 }
 
+impl std::fmt::Display for Halt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Halt::Rebuild(failure) => write!(f, "{}", failure.error),
+            Halt::Stop(reason) => f.write_str(reason),
+        }
+    }
+}
+
 impl std::convert::From<WindowError> for Halt {
     fn from(error: WindowError) -> Self {
         Halt::Stop(error.to_string())
     }
 }
 
-/// Events that spoiled the state of a route, and how.
-pub type Poison = HashMap<(RouteId, i64), CallError>;
+/// Events that spoiled the state of a route, by its name and their offset, and how.
+pub type Poison = HashMap<(String, i64), CallError>;
 
 /// Where a task starts.
 #[derive(Clone, Debug)]

@@ -37,8 +37,8 @@ pub struct BatchContext<'a> {
 /// One route of one task.
 pub struct RouteTask {
     pub id: RouteId,
-    source: Arc<SourceRuntime>,
-    transformers: Vec<Box<dyn Transformer>>,
+    pub(super) source: Arc<SourceRuntime>,
+    pub(super) transformers: Vec<Box<dyn Transformer>>,
     pub fold: Option<Fold>,
 }
 
@@ -244,14 +244,15 @@ impl RouteTask {
     /// An event that spoiled this route's state before is a dead letter, not a row.
     fn steer_around_poison(&self, frame: &mut Frame<'_>, batch: &mut BatchContext<'_>) {
         let Some(plugin) = self.plan().aggregate_plugin() else { return };
-        if !batch.poison.keys().any(|(route, _)| *route == self.id) {
+        let name = &self.plan().name;
+        if !batch.poison.keys().any(|(route, _)| route == name) {
             return;
         }
         let mut poisoned = Vec::new();
         for (position, &row) in frame.alive_rows().iter().enumerate() {
             let record = frame.source_row(row);
             let offset = (batch.offset_of)(record);
-            if let Some(error) = batch.poison.get(&(self.id, offset)) {
+            if let Some(error) = batch.poison.get(&(name.clone(), offset)) {
                 poisoned.push(position as u32);
                 batch.refusals.push(self.culprit_refusal(record, Stage::Aggregate, plugin, error));
             }

@@ -41,6 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOG_LINES: usize = 60;
 /// A killed member leaves the group after so long: the least that Kafka allows.
 const SESSION_TIMEOUT_MS: &str = "6000";
+/// What [`Run::ask`] sends.
+pub const TOKEN: &str = "e2e";
 pub const WASMILL: &str = env!("CARGO_BIN_EXE_wasmill");
 const COMMERCE: &str = include_str!("../../../examples/commerce/pipeline.toml");
 
@@ -217,9 +219,14 @@ impl Run<'_> {
 
     /// Status code and text of any page.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        self.ask(reqwest::Method::GET, path)
+    }
+
+    /// The same with another method. The token is [`TOKEN`], for pipelines that set it.
+    pub fn ask(&self, method: reqwest::Method, path: &str) -> Option<(u16, String)> {
         let url = format!("http://{}{path}", self.address);
         block_on(async {
-            let response = reqwest::get(url).await.ok()?;
+            let response = reqwest::Client::new().request(method, url).bearer_auth(TOKEN).send().await.ok()?;
             Some((response.status().as_u16(), response.text().await.ok()?))
         })
     }

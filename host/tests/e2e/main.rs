@@ -21,6 +21,7 @@ mod oracle;
 mod outage;
 mod points;
 mod refused;
+mod reload;
 mod sasl;
 mod stopping;
 mod support;

@@ -175,6 +175,14 @@ impl plugin::Plugin for Plugin {
         Plugin::aggregator(self)
     }
 
+    fn state_version(&self) -> Option<u32> {
+        self.states.as_ref().map(|states| states.writes)
+    }
+
+    fn restores(&self, version: u32) -> bool {
+        self.states.as_ref().is_some_and(|states| states.restores.contains(&version))
+    }
+
     fn memory_bytes(&self) -> u64 {
         Plugin::memory_bytes(self)
     }

@@ -40,6 +40,7 @@ use crate::watermark::Progress;
 use grid::Grid;
 use panes::Panes;
 use sessions::Sessions;
+use slots::SlotPool;
 
 /// What holds the states: a slot never used, or used again after it was forgotten, holds the empty state. After an error both
 /// this and the windower are spent; the task rebuilds them by replay.
@@ -211,8 +212,17 @@ impl Windower {
 
     /// How many states are alive.
     pub fn slots(&self) -> usize {
+        self.pool().used()
+    }
+
+    /// The slots that hold a state, rising: what must be carried over when an instance is replaced by another.
+    pub fn slots_in_use(&self) -> Vec<u32> {
+        self.pool().in_use()
+    }
+
+    fn pool(&self) -> &SlotPool {
         match &self.kind {
-            Kind::Panes(panes) => panes.slots.used(),
+            Kind::Panes(panes) => &panes.slots,
             Kind::Sessions(sessions) => sessions.slots(),
         }
     }

@@ -339,8 +339,8 @@ impl Sessions {
         self.marks.lowest()
     }
 
-    pub fn slots(&self) -> usize {
-        self.slots.used()
+    pub fn slots(&self) -> &SlotPool {
+        &self.slots
     }
 
     #[cfg(test)]

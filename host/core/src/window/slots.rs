@@ -26,6 +26,13 @@ impl SlotPool {
         })
     }
 
+    /// The slots in use, rising.
+    pub fn in_use(&self) -> Vec<u32> {
+        let mut used = vec![true; self.next as usize];
+        self.free.iter().for_each(|slot| used[*slot as usize] = false);
+        (0..self.next).filter(|slot| used[*slot as usize]).collect()
+    }
+
     /// How many slots are in use.
     pub fn used(&self) -> usize {
         self.next as usize - self.free.len()

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use wasmill_core::time::{BEGINNING, END, Nanos};
 
 use crate::figures::{Durations, Note, PartitionFigures, PluginFigures, RouteFigures, SinkFigures, SourceFigures};
+use crate::reload::Reloads;
 
 /// One metric of one kind of thing. `name` is the whole name, with `_total` where it is a counter.
 pub struct Metric<T: 'static> {
@@ -145,6 +146,16 @@ pub const SINK: &[Metric<SinkFigures>] = &[
     histogram("wasmill_sink_write_seconds", "Time of one write, retries aside", |s| &s.write_seconds),
 ];
 
+/// No labels.
+pub const RELOAD: &[Metric<Reloads>] = &[
+    histogram("wasmill_reload_seconds", "Time from a request to the new release's first batch", |r| &r.seconds),
+    histogram("wasmill_reload_pause_seconds", "How long a lane or an exchange stood still for a reload", |r| {
+        &r.pause_seconds
+    }),
+];
+/// Label: `outcome`.
+pub const RELOADS: (&str, &str) = ("wasmill_reloads_total", "Reloads: changed, unchanged or refused");
+
 /// Labels: `source`, `route`, `stage`, `code`, `outcome`.
 pub const REFUSALS: (&str, &str) =
     ("wasmill_refusals_total", "Events refused, by where and why; outcome is dead-letter or dropped");
@@ -158,11 +169,12 @@ pub const CPU: (&str, &str) = ("process_cpu_seconds_total", "User and system CPU
 /// Every name there is.
 #[cfg(test)]
 pub fn names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = [REFUSALS, INFO, READY, STARTED, MEMORY, CPU].map(|(name, _)| name).to_vec();
+    let mut names: Vec<&str> = [RELOADS, REFUSALS, INFO, READY, STARTED, MEMORY, CPU].map(|(name, _)| name).to_vec();
     names.extend(PARTITION.iter().map(|m| m.name));
     names.extend(SOURCE.iter().map(|m| m.name));
     names.extend(ROUTE.iter().map(|m| m.name));
     names.extend(PLUGIN.iter().map(|m| m.name));
     names.extend(SINK.iter().map(|m| m.name));
+    names.extend(RELOAD.iter().map(|m| m.name));
     names
 }

@@ -16,6 +16,7 @@ use wasmill_core::time::Nanos;
 use super::Site;
 use crate::figures::{BUCKETS_SECONDS, Durations};
 use crate::plugin_log::Value;
+use crate::reload::Outcome;
 use crate::status::{describe, health};
 use families::{Metric, Read};
 
@@ -62,6 +63,7 @@ impl Collector for Scrape {
         self.routes_and_plugins(&mut encoder)?;
         self.voices(&mut encoder)?;
         self.sinks(&mut encoder)?;
+        self.reloads(&mut encoder)?;
         self.refusals(&mut encoder)
     }
 }
@@ -97,13 +99,16 @@ impl Scrape {
     }
 
     fn routes_and_plugins(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let routes = self.site.figures.routes.iter();
-        let routes: Vec<_> =
-            routes.map(|r| (vec![("source", r.source.clone()), ("route", r.name.clone())], Arc::clone(r))).collect();
+        let routes = self.site.figures.routes.get();
+        let routes: Vec<_> = routes
+            .iter()
+            .map(|r| (vec![("source", r.source.clone()), ("route", r.name.clone())], Arc::clone(r)))
+            .collect();
         self.things(encoder, families::ROUTE, &routes)?;
         let short = |release: &str| release.chars().take(12).collect::<String>();
-        let plugins = self.site.figures.plugins.iter();
+        let plugins = self.site.figures.plugins.get();
         let plugins: Vec<_> = plugins
+            .iter()
             .map(|p| (vec![("plugin", p.name.clone()), ("release", short(&p.release))], Arc::clone(p)))
             .collect();
         self.things(encoder, families::PLUGIN, &plugins)
@@ -130,10 +135,21 @@ impl Scrape {
     }
 
     fn sinks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let sinks = self.site.figures.sinks.iter();
+        let sinks = self.site.figures.sinks.get();
         let sinks: Vec<_> =
-            sinks.map(|s| (vec![("sink", s.name.clone()), ("kind", s.kind.clone())], Arc::clone(s))).collect();
+            sinks.iter().map(|s| (vec![("sink", s.name.clone()), ("kind", s.kind.clone())], Arc::clone(s))).collect();
         self.things(encoder, families::SINK, &sinks)
+    }
+
+    fn reloads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let reloads = self.site.reloads();
+        self.things(encoder, families::RELOAD, &[(Unlabelled::new(), Arc::clone(reloads))])?;
+        let (name, help) = families::RELOADS;
+        let mut metric = family(encoder, name, help, MetricType::Counter)?;
+        for outcome in Outcome::ALL {
+            count(&mut metric, &vec![("outcome", outcome.name().to_owned())], reloads.count(outcome) as f64)?;
+        }
+        Ok(())
     }
 
     fn refusals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -1,0 +1,162 @@
+//! Plugins and routes that change while events come: no point is lost, doubled or wrong, and what does not fit changes nothing.
+
+use std::path::PathBuf;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::commerce;
+use crate::crash::{finish, handled};
+use crate::guests;
+use crate::harness::{PATIENCE, Run, Site, TOKEN, wait_for};
+use crate::points;
+
+const EVENTS: u64 = 200_000;
+const RELOADS: u8 = 100;
+/// Releases that differ in nothing but their sha256.
+const RELEASES: u8 = 4;
+
+/// The commerce example, which can be asked to reload.
+fn site() -> Site {
+    let site = commerce::site(4);
+    let mut pipeline = site.pipeline();
+    let server = pipeline.entry("server").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
+    server.insert("token".to_owned(), TOKEN.into());
+    // However long a reload takes here, no partition falls idle meanwhile.
+    let source = pipeline["sources"]["events"].as_table_mut().unwrap();
+    source.insert("idle_after".to_owned(), "0s".into());
+    site.write(&pipeline);
+    site
+}
+
+fn revenue(site: &Site) -> PathBuf {
+    site.folder.path().join("plugins/revenue.wasm")
+}
+
+/// The same code under another sha256: with a custom section behind it that nobody reads.
+fn variant(wasm: &[u8], number: u8) -> Vec<u8> {
+    let section = [0, 9, 7, b'v', b'a', b'r', b'i', b'a', b'n', b't', number];
+    [wasm, &section].concat()
+}
+
+/// Written beside the file and moved over it, as compilers do.
+fn replace(file: &PathBuf, bytes: &[u8]) {
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, bytes).unwrap();
+    std::fs::rename(&beside, file).unwrap();
+}
+
+fn reload(run: &Run<'_>, query: &str) -> (u16, Value) {
+    let (code, text) = run.ask(Method::POST, &format!("/api/v1/reloads{query}")).unwrap();
+    (code, serde_json::from_str(&text).unwrap())
+}
+
+fn last_reload(run: &Run<'_>) -> Option<Value> {
+    let (_, text) = run.get("/api/v1/reloads")?;
+    let list: Value = serde_json::from_str(&text).ok()?;
+    list["reloads"].as_array()?.last().cloned()
+}
+
+/// All that lies in the topic is in points, and the points are what a plain program computes.
+fn check(site: &Site) {
+    assert!(site.run(&["--until", "end"]).wait(PATIENCE).success());
+    let expected = commerce::expected(site);
+    points::assert_same(&points::of_bucket(&site.bucket), &expected.points);
+    points::assert_same(&commerce::sessions(site), &expected.sessions);
+}
+
+#[test]
+fn a_hundred_reloads_while_events_come_change_no_point() {
+    let site = site();
+    let original = std::fs::read(revenue(&site)).unwrap();
+    site.produce(EVENTS, &commerce::disorder("2026-01-01T01:30:00Z", "21"));
+    let mut arguments = commerce::disorder("2026-01-01T04:50:00Z", "22").to_vec();
+    arguments.extend(["--rate", "20000"]);
+    let producer = site.producer(EVENTS, &arguments).spawn().unwrap();
+    let mut run = site.run(&[]);
+    run.wait_until("events are handled", |status| handled(status) > 0);
+    let mut pauses = Vec::new();
+    for number in 0..RELOADS {
+        replace(&revenue(&site), &variant(&original, number % RELEASES));
+        let (code, report) = reload(&run, "");
+        assert_eq!(code, 200, "{report:#}");
+        // The watcher may have been faster.
+        assert_ne!(report["outcome"], "refused", "{report:#}");
+        pauses.push(report["pause_seconds"].as_f64().unwrap());
+    }
+    pauses.sort_by(f64::total_cmp);
+    eprintln!("pauses of {RELOADS} reloads: median {:.2} ms, longest {:.2} ms", pauses[50] * 1e3, pauses[99] * 1e3);
+    finish(producer);
+    run.wait_until_committed();
+    run.stop();
+    check(&site);
+}
+
+#[test]
+fn a_saved_file_takes_over_by_itself_and_a_broken_one_changes_nothing() {
+    let another_world = guests::wasm("transformer");
+    let site = site();
+    let original = std::fs::read(revenue(&site)).unwrap();
+    site.produce(20_000, &commerce::disorder("2026-01-01T01:30:00Z", "23"));
+    let mut run = site.run(&[]);
+    run.wait_until("events are handled", |status| handled(status) > 0);
+    let release = |status: &Value| {
+        let plugins = status["plugins"].as_array().cloned().unwrap_or_default();
+        plugins.iter().find(|p| p["name"] == "revenue").map(|p| p["release"].as_str().unwrap().to_owned())
+    };
+    let before = run.status().as_ref().and_then(release);
+
+    replace(&revenue(&site), &variant(&original, 1));
+    run.wait_until("the new release runs", |status| release(status) != before);
+    let changed = run.status().as_ref().and_then(release);
+
+    for broken in [&b"\0asm this is no plugin"[..], &another_world] {
+        let number = last_reload(&run).unwrap()["number"].as_u64();
+        replace(&revenue(&site), broken);
+        let report = wait_for("the refusal", PATIENCE, || {
+            last_reload(&run).filter(|report| report["number"].as_u64() > number && report["outcome"] != "running")
+        });
+        assert_eq!(report["outcome"], "refused", "{report:#}");
+        assert!(report["reason"].as_str().unwrap().contains("revenue"), "{report:#}");
+        assert_eq!(run.status().as_ref().and_then(release), changed);
+    }
+
+    replace(&revenue(&site), &variant(&original, 2));
+    run.wait_until("the mended release runs", |status| release(status) != changed);
+    site.produce(20_000, &commerce::disorder("2026-01-01T01:50:00Z", "24"));
+    run.wait_until_committed();
+    run.stop();
+    check(&site);
+}
+
+#[test]
+fn routes_come_go_and_change_without_a_restart_and_the_others_do_not_notice() {
+    let site = site();
+    let whole = site.pipeline();
+    // Its last route is added while it runs.
+    let name = whole["routes"].as_table().unwrap().keys().next_back().unwrap().clone();
+    let mut without = whole.clone();
+    without["routes"].as_table_mut().unwrap().remove(&name);
+    site.write(&without);
+    let mut run = site.run(&[]);
+    run.wait_until("it runs", |status| status["state"] == "running");
+    site.write(&whole);
+    let (code, report) = reload(&run, "");
+    assert_eq!(code, 200, "{report:#}");
+    run.wait_until("the route is there", |status| {
+        status["routes"].as_array().unwrap().iter().any(|route| route["name"] == name.as_str())
+    });
+    site.produce(50_000, &commerce::disorder("2026-01-01T01:30:00Z", "25"));
+    run.wait_until_committed();
+
+    // Another window: its states are rebuilt from the topic.
+    let mut other = whole.clone();
+    other["sources"]["events"]["out_of_orderness"] = "7s".into();
+    site.write(&other);
+    let (code, report) = reload(&run, "");
+    assert_eq!((code, report["outcome"].as_str()), (409, Some("refused")), "{report:#}");
+    assert!(report["reason"].as_str().unwrap().contains("[sources.events]"), "{report:#}");
+    site.write(&whole);
+    run.stop();
+    check(&site);
+}
