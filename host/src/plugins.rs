@@ -84,7 +84,7 @@ fn load(
     };
     check_sha256(plugin, release.sha256())?;
     let config = plugin.config.to_string();
-    let ready = wasmill_wasm::Plugin::new(engine, name, release, &config, limits(&plugin.limits), log(name))
+    let ready = wasmill_wasm::Plugin::new(engine, name, release, &config, limits(plugin), log(name))
         .map_err(|error| refused(plugin, &error))?;
     Ok(Loaded { name: name.clone(), plugin: Arc::new(ready) })
 }
@@ -155,10 +155,12 @@ fn refused(plugin: &config::Plugin, error: &LoadError) -> Diagnostic {
     }
 }
 
-fn limits(limits: &config::Limits) -> wasmill_wasm::Limits {
+fn limits(plugin: &config::Plugin) -> wasmill_wasm::Limits {
+    let (limits, grants) = (&plugin.limits, plugin.grants);
     wasmill_wasm::Limits {
         memory_bytes: limits.memory_bytes,
         call: Duration::from_nanos(limits.call.unsigned_abs()),
         output_bytes: limits.output_bytes,
+        grants: wasmill_wasm::Grants { clock: grants.clock, random: grants.random },
     }
 }

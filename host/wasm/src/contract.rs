@@ -9,6 +9,7 @@ use wasmparser::{Parser, Payload};
 
 use crate::error::LoadError;
 use crate::strings::clean;
+use crate::wasi::{Offer, judge};
 
 /// The version of the contract that this crate has bindings for.
 pub const CONTRACT_VERSION: &str = "0.1.0";
@@ -173,11 +174,12 @@ fn check_version(name: &str) -> Result<(), LoadError> {
 
 fn check_import(name: &str) -> Result<(), LoadError> {
     let import = clean(name, MAX_NAME_BYTES);
-    if name.starts_with("wasi:") || name.starts_with("wasi_") {
-        return Err(LoadError::Wasi { import });
+    match judge(name) {
+        Offer::Wasi(_) => Ok(()),
+        Offer::OtherVersion => Err(LoadError::WasiVersion { import }),
+        Offer::Http => Err(LoadError::Http { import }),
+        Offer::Preview1 => Err(LoadError::Preview1 { import }),
+        Offer::Other if OFFERED.iter().any(|interface| name == versioned(interface)) => Ok(()),
+        Offer::Other | Offer::Unknown => Err(LoadError::UnknownImport { import }),
     }
-    if OFFERED.iter().any(|interface| name == versioned(interface)) {
-        return Ok(());
-    }
-    Err(LoadError::UnknownImport { import })
 }

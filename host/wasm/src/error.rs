@@ -29,13 +29,17 @@ pub enum LoadError {
     )]
     OtherVersion { interface: String, found: String },
     #[error(
-        "the plugin imports {import}: it was built for WASI, which Wasmill does not offer; build it with \
-         `--target wasm32-unknown-unknown`"
+        "the plugin imports {import}: it is a core module for WASI preview 1; build it for wasm32-unknown-unknown or as a component \
+         (`wasmill plugin build` does)"
     )]
-    Wasi { import: String },
+    Preview1 { import: String },
+    #[error("the plugin imports {import}: of WASI, Wasmill knows 0.2; build it with tools of that version")]
+    WasiVersion { import: String },
+    #[error("the plugin imports {import}: HTTP is not granted to anyone yet; build it without")]
+    Http { import: String },
     #[error(
-        "the plugin imports {import}, which Wasmill does not offer: a plugin may import wasmill:plugin/log@{CONTRACT_VERSION} and \
-         wasmill:plugin/metrics@{CONTRACT_VERSION}"
+        "the plugin imports {import}, which Wasmill does not offer: a plugin may import wasmill:plugin/log@{CONTRACT_VERSION}, \
+         wasmill:plugin/metrics@{CONTRACT_VERSION}, and of WASI 0.2 cli, io, clocks, random, filesystem and sockets"
     )]
     UnknownImport { import: String },
     #[error("the plugin does not export {export}, which its world requires")]

@@ -8,6 +8,7 @@ use wasmtime::{Trap, WasmBacktrace};
 use crate::guest::Guest;
 use crate::limits::size;
 use crate::strings::clean;
+use crate::wasi::Denied;
 
 /// Frames and bytes of a guest's backtrace that an error carries.
 const MAX_FRAMES: usize = 12;
@@ -24,11 +25,17 @@ pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest) -> (Fault, String)
             format!("it asked for {} of memory, limits.memory is {}", size(wanted), size(limits.memory_bytes));
         return (Fault::Memory, message);
     }
+    if let Some(denied) = error.downcast_ref::<Denied>() {
+        return (Fault::Trap, trap_message(&clean(&denied.to_string(), MAX_MESSAGE_BYTES), error));
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
             (Fault::Deadline, format!("it ran longer than limits.call, which is {:?}{}", limits.call, backtrace(error)))
         }
-        Some(trap) => (Fault::Trap, trap_message(*trap, error, guest)),
+        Some(trap) => {
+            let reason = guest.last_error.clone().unwrap_or_else(|| trap.to_string());
+            (Fault::Trap, trap_message(&reason, error))
+        }
         None if format!("{error:#}").contains(OUTPUT_EXHAUSTED) => {
             (Fault::Output, format!("it returned more than limits.output, which is {}", size(limits.output_bytes)))
         }
@@ -41,11 +48,8 @@ pub(crate) fn refusal(reason: &str) -> String {
     clean(reason, MAX_MESSAGE_BYTES)
 }
 
-fn trap_message(trap: Trap, error: &wasmtime::Error, guest: &Guest) -> String {
-    let mut message = match &guest.last_error {
-        Some(reason) => reason.clone(),
-        None => trap.to_string(),
-    };
+fn trap_message(reason: &str, error: &wasmtime::Error) -> String {
+    let mut message = reason.to_owned();
     let names = frames(error);
     if let Some(author) = names.iter().find(|name| !is_runtime(name)) {
         let _ = write!(message, " (in {author})");

@@ -10,6 +10,7 @@ use crate::limits::{Limiter, Limits};
 use crate::log::{Level, PluginLog, Voice};
 use crate::strings::clean;
 use crate::v0_1;
+use crate::wasi::{Generator, Lines};
 
 const MAX_PANIC_BYTES: usize = 1024;
 
@@ -19,6 +20,8 @@ pub(crate) struct Identity {
     pub(crate) name: String,
     /// The first 12 hex digits of the release.
     pub(crate) release: String,
+    /// What its instances draw when they ask for randomness.
+    pub(crate) random: Generator,
     pub(crate) limits: Limits,
     pub(crate) log: Arc<dyn PluginLog>,
     pub(crate) voice: Voice,
@@ -44,15 +47,22 @@ pub(crate) struct Guest {
     pub(crate) limiter: Limiter,
     /// When the current call is interrupted.
     pub(crate) deadline: Instant,
-    /// The last line logged as an error during this call: a guest whose panic hook logs says there why it traps.
+    /// The last line logged as an error, or printed to standard error, during this call: there a guest says why it traps.
     pub(crate) last_error: Option<String>,
+    pub(crate) stdout: Lines,
+    pub(crate) stderr: Lines,
+    pub(crate) random: Generator,
+    /// Streams and pollables that it holds.
+    pub(crate) handles: u32,
 }
 
 impl Guest {
     pub(crate) fn new(identity: Arc<Identity>) -> Self {
         let limiter = Limiter::new(identity.limits.memory_bytes, Arc::clone(&identity.memory_bytes));
         let deadline = Instant::now() + identity.limits.call;
-        Guest { identity, limiter, deadline, last_error: None }
+        let random = identity.random;
+        let (stdout, stderr) = (Lines::default(), Lines::default());
+        Guest { identity, limiter, deadline, last_error: None, stdout, stderr, random, handles: 0 }
     }
 
     /// Forgets what the last call left behind, and starts the time of the next one.
@@ -60,6 +70,16 @@ impl Guest {
         self.limiter.forget_denial();
         self.last_error = None;
         self.deadline = Instant::now() + self.identity.limits.call;
+    }
+
+    pub(crate) fn say(&self, level: Level, message: &str) {
+        let identity = &self.identity;
+        identity.voice.say(identity.log.as_ref(), &identity.name, level, message);
+    }
+
+    /// As the reason, should the call now fail.
+    pub(crate) fn remember(&mut self, message: &str) {
+        self.last_error = Some(clean(message, MAX_PANIC_BYTES));
     }
 }
 
@@ -82,10 +102,9 @@ impl v0_1::LogHost for Guest {
             v0_1::Level::Error => Level::Error,
         };
         if level == Level::Error {
-            self.last_error = Some(clean(&message, MAX_PANIC_BYTES));
+            self.remember(&message);
         }
-        let identity = &self.identity;
-        identity.voice.say(identity.log.as_ref(), &identity.name, level, &message);
+        self.say(level, &message);
     }
 }
 

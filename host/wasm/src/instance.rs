@@ -39,6 +39,7 @@ impl<W> Instance<W> {
         match instantiate(&mut store) {
             Ok(exports) => Ok(Instance { store, exports, identity: Arc::clone(identity), spent: None }),
             Err(error) => {
+                store.data_mut().flush();
                 let (fault, message) = explain(&error, store.data());
                 Err(identity.error("start", fault, message))
             }
@@ -60,7 +61,9 @@ impl<W> Instance<W> {
             return Err(error.clone());
         }
         self.store.data_mut().begin_call();
-        let (fault, message) = match run(&self.exports, &mut self.store) {
+        let returned = run(&self.exports, &mut self.store);
+        self.store.data_mut().flush();
+        let (fault, message) = match returned {
             Ok(Ok(returned)) => match check(returned) {
                 Ok(checked) => return Ok(checked),
                 Err(rule) => (Fault::Invalid, rule),

@@ -26,6 +26,7 @@ mod release;
 mod strings;
 mod transformer;
 mod v0_1;
+mod wasi;
 
 pub use contract::{CONTRACT_VERSION, World};
 pub use cut::{MAX_BATCH_BYTES, MAX_BATCH_ROWS};
@@ -36,3 +37,4 @@ pub use limits::Limits;
 pub use log::{Level, MAX_LINES_PER_SECOND, MAX_METRIC_NAMES, NoLog, PluginLog};
 pub use plugin::{Plugin, StateVersions};
 pub use release::{MAX_FILE_BYTES, Release};
+pub use wasi::{Grants, Need};

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::wasi::Grants;
+
 /// Entries in all tables of one instance; a Rust guest has a few hundred (its function pointers).
 const MAX_TABLE_ENTRIES: usize = 1 << 20;
 /// Core instances, memories and tables in one store. `wit-component` makes a handful.
 const MAX_PARTS: usize = 64;
 
-/// Limits of one instance and of one call, as `limits = { memory, call, output }` sets them.
+/// What one instance may use and one call may take, as `limits = { memory, call, output }` and `grants` set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Linear memory of an instance, in bytes, all memories together.
@@ -18,11 +20,18 @@ pub struct Limits {
     pub call: Duration,
     /// Bytes that one call may return.
     pub output_bytes: u64,
+    /// What it may use beyond log and metrics; nothing by default.
+    pub grants: Grants,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_bytes: 64 << 20, call: Duration::from_secs(1), output_bytes: 8 << 20 }
+        Limits {
+            memory_bytes: 64 << 20,
+            call: Duration::from_secs(1),
+            output_bytes: 8 << 20,
+            grants: Grants::default(),
+        }
     }
 }
 

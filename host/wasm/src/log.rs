@@ -10,7 +10,7 @@ use crate::strings::clean;
 pub const MAX_LINES_PER_SECOND: u32 = 1000;
 /// Names of metrics that a plugin may use. Others are refused, once with a line in the log.
 pub const MAX_METRIC_NAMES: usize = 64;
-const MAX_LINE_BYTES: usize = 4096;
+pub(crate) const MAX_LINE_BYTES: usize = 4096;
 const MAX_METRIC_NAME_BYTES: usize = 64;
 const SECOND: Duration = Duration::from_secs(1);
 

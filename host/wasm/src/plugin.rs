@@ -19,6 +19,7 @@ use crate::log::{PluginLog, Voice};
 use crate::release::{Exports, Release};
 use crate::transformer::TransformerInstance;
 use crate::v0_1;
+use crate::wasi::Generator;
 
 /// Versions of a state that a plugin may say it restores.
 const MAX_STATE_VERSIONS: usize = 64;
@@ -60,6 +61,7 @@ impl Plugin {
         let identity = Arc::new(Identity {
             name: name.to_owned(),
             release: release.short().to_owned(),
+            random: Generator::of(release.sha256()),
             limits,
             log,
             voice: Voice::default(),

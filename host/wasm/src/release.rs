@@ -10,6 +10,7 @@ use crate::guest::{Guest, Imports};
 use crate::limits::size;
 use crate::strings::clean;
 use crate::v0_1;
+use crate::wasi::{self, Need};
 
 /// The largest file that is read as a plugin. Components with a Python runtime have 20-40 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -78,6 +79,11 @@ impl Release {
         &self.surface.imports
     }
 
+    /// Grants that it may need, by what it imports: a language's runtime imports more than a plugin calls.
+    pub fn needs(&self) -> Vec<Need> {
+        wasi::needs(&self.surface.imports)
+    }
+
     /// The file's length.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -120,6 +126,7 @@ fn link(engine: &Engine, component: &Component, world: World) -> wasmtime::Resul
     let mut linker: Linker<Guest> = Linker::new(engine.wasmtime());
     // Both worlds import the same interfaces.
     v0_1::Transformer::add_to_linker::<Guest, Imports>(&mut linker, |guest| guest)?;
+    wasi::link(&mut linker, component)?;
     let linked = linker.instantiate_pre(component)?;
     Ok(match world {
         World::Transformer => Exports::Transformer(v0_1::TransformerPre::new(linked)?),

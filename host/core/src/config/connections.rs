@@ -1,6 +1,6 @@
 //! `[server]`, `[kafka]`, `[checkpoint]`, `[plugins]` and `[[tests]]`.
 
-use super::diagnostic::{Diagnostic, Spanned};
+use super::diagnostic::{Diagnostic, Spanned, did_you_mean};
 use super::keys;
 use super::names::named;
 use super::reader::{Context, Part, Table};
@@ -137,6 +137,7 @@ fn plugin(cx: &mut Context<'_>, entry: &Entry) -> Option<Plugin> {
         sha256,
         config: plugin_config(cx, &table),
         limits: limits(cx, &table, &entry.key.value),
+        grants: grants(cx, &table),
         span: entry.key.span.clone(),
     })
 }
@@ -155,6 +156,36 @@ fn plugin_config(cx: &mut Context<'_>, table: &Table<'_>) -> serde_json::Value {
         );
         empty()
     })
+}
+
+fn grants(cx: &mut Context<'_>, table: &Table<'_>) -> Grants {
+    let mut grants = Grants::default();
+    if !table.has("grants") {
+        return grants;
+    }
+    for grant in table.texts(cx, "grants").unwrap_or_default() {
+        let (label, help) = match grant.value.as_str() {
+            "clock" => {
+                grants.clock = true;
+                continue;
+            }
+            "random" => {
+                grants.random = true;
+                continue;
+            }
+            name if name.starts_with("lookup:") => {
+                ("not built yet", "tables for plugins come with a later version; remove it".to_owned())
+            }
+            "http" | "network" | "sockets" | "files" => (
+                "given to no plugin",
+                "a plugin reads events and writes rows; there are `clock` and `random`".to_owned(),
+            ),
+            name => ("no such grant", did_you_mean(name, ["clock", "random"], "there are")),
+        };
+        let message = format!("there is no grant `{}`", grant.value);
+        cx.push(Diagnostic::error(&grant.span, message, label).help(help));
+    }
+    grants
 }
 
 fn limits(cx: &mut Context<'_>, table: &Table<'_>, plugin: &str) -> Limits {

@@ -141,6 +141,7 @@ fn add_builtins(config: &mut Config) {
         sha256: None,
         config: serde_json::Value::Object(serde_json::Map::new()),
         limits: Limits::default(),
+        grants: Grants::default(),
         span: name.span.clone(),
         name,
     }));

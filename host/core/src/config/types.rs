@@ -112,6 +112,7 @@ pub struct Plugin {
     /// A JSON object.
     pub config: serde_json::Value,
     pub limits: Limits,
+    pub grants: Grants,
     /// Its table; for a built-in that a route names straight away, where it does.
     pub span: Span,
 }
@@ -122,6 +123,13 @@ pub enum PluginPath {
     File(String),
     /// A first-party plugin inside the binary, without the `builtin:`.
     Builtin(String),
+}
+
+/// What a plugin may use beyond log and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    pub clock: bool,
+    pub random: bool,
 }
 
 /// What one instance of a plugin may use.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wasmill_core::config::BUILTIN;
 use wasmill_core::schema::{Descriptor, Field, Output, OutputField, Role};
-use wasmill_wasm::{CONTRACT_VERSION, Engine, Limits, LoadError, NoLog, Plugin, Release, World};
+use wasmill_wasm::{CONTRACT_VERSION, Engine, Limits, LoadError, Need, NoLog, Plugin, Release, World};
 
 use super::{Problem, engine, size};
 use crate::cli::print;
@@ -119,14 +119,27 @@ fn memory_of_one(plugin: &Plugin) -> Result<u64, Problem> {
 }
 
 fn file_facts(file: &Path, release: &Release) -> String {
-    let imports = if release.imports().is_empty() { "nothing".to_owned() } else { release.imports().join(", ") };
+    let (wasi, own): (Vec<_>, Vec<_>) = release.imports().iter().partition(|import| import.starts_with("wasi:"));
+    let list = |imports: Vec<&String>| imports.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut imports = if own.is_empty() { "nothing of Wasmill".to_owned() } else { list(own) };
+    if !wasi.is_empty() {
+        let _ = write!(imports, "\n           and of WASI, for its language's runtime: {}", list(wasi));
+    }
+    let needs: String = release.needs().iter().map(grant_row).collect();
+    let grants =
+        if needs.is_empty() { "needs none\n".to_owned() } else { format!("by what it imports, it may need\n{needs}") };
     format!(
-        "file       {}\nis         {}, contract {CONTRACT_VERSION}\nsize       {}\nsha256     {}\nimports    {imports}\n",
+        "file       {}\nis         {}, contract {CONTRACT_VERSION}\nsize       {}\nsha256     {}\nimports    {imports}\ngrants     {grants}",
         file.display(),
         release.world().name(),
         size(release.bytes()),
         release.sha256(),
     )
+}
+
+fn grant_row(need: &Need) -> String {
+    let Need { grant, import, without } = need;
+    format!("             {grant:6}  for {import}; without it {without}\n")
 }
 
 fn plugin_facts(plugin: &Plugin, memory: u64) -> String {
@@ -204,6 +217,7 @@ fn as_json(file: &Path, plugin: &Plugin, memory: u64) -> Value {
         "bytes": release.bytes(),
         "sha256": release.sha256(),
         "imports": release.imports(),
+        "may_need": release.needs(),
         "memory_bytes": memory,
         "limits": {
             "memory_bytes": limits.memory_bytes,

@@ -55,7 +55,8 @@ pub fn aggregator_release() -> Arc<Release> {
 
 /// Limits that a test reaches soon.
 pub fn tight() -> Limits {
-    Limits { memory_bytes: 32 << 20, call: std::time::Duration::from_millis(200), output_bytes: 8 << 20 }
+    let call = std::time::Duration::from_millis(200);
+    Limits { memory_bytes: 32 << 20, call, ..Limits::default() }
 }
 
 pub fn load(release: Arc<Release>, mode: &str, log: Arc<dyn PluginLog>) -> Result<Plugin, LoadError> {

@@ -9,3 +9,4 @@ mod guests;
 mod limiting;
 mod loading;
 mod transforming;
+mod wasi;

@@ -171,9 +171,17 @@ pub static PLUGIN: Section = Section {
             "refuse the file unless this is its SHA-256",
         ),
         key("config", Shape::Map(&Shape::Anything), "{ field = \"value\" }", "handed to the plugin as it is").or("{}"),
+        key(
+            "grants",
+            Shape::List(&Shape::Choice { words: &["clock", "random"], later: &[] }),
+            "[\"clock\"]",
+            "what the plugin may use beyond log and metrics: `clock` reads the time, `random` draws numbers that nobody can \
+             foretell; with either, reading events again may give other results",
+        )
+        .or("[]"),
         key("limits", Shape::Table(&LIMITS), "{ memory = \"64 MiB\" }", LIMITS.doc),
     ],
-    later: &[later("grants", "granting plugins more than log and metrics comes with a later version")],
+    later: &[],
 };
 
 pub static LIMITS: Section = Section {

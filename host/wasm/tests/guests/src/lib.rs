@@ -8,6 +8,9 @@ mod harm;
 #[cfg(feature = "transformer")]
 mod transformer;
 
+#[cfg(feature = "wasi")]
+mod wasi;
+
 use std::sync::OnceLock;
 
 static MODE: OnceLock<String> = OnceLock::new();
