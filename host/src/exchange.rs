@@ -1,5 +1,5 @@
-//! Where the panes of a source's partitions meet, for routes whose key the topic is not partitioned by: merged by key under the minimum
-//! of the partitions' watermarks, so that one point has one writer.
+//! Where the panes (and pieces of sessions) of a source's partitions meet, for routes whose key the topic is not partitioned by: merged
+//! by key under the minimum of the partitions' watermarks, so that one point has one writer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use wasmill_core::plan::{AggregatePlan, RouteId, Tail};
 use wasmill_core::plugin::Aggregator;
 use wasmill_core::time::{BEGINNING, Nanos};
-use wasmill_core::window::{PaneDelta, Windower};
+use wasmill_core::window::{Delta, Side, Windower};
 
 use crate::changeover::{Changeover, Deployed, Pause};
 use crate::clock;
@@ -18,6 +18,7 @@ use crate::current::Current;
 use crate::delivery::Epoch;
 use crate::lane::{Anew, ExchangeMessage, Gate, LaneReport, Place};
 use crate::outlets::Outlets;
+use crate::reached::Shared;
 use crate::task::{Bound, Carried, Halt, Outbox, SourceRuntime, carry};
 
 /// Frames the exchange's queue holds; a full one makes its tasks wait.
@@ -28,6 +29,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// One exchanged route.
 struct Merge {
     route: RouteId,
+    name: Arc<str>,
     aggregator: Box<dyn Aggregator>,
     windower: Windower,
     last_early: Nanos,
@@ -46,8 +48,7 @@ pub struct Exchange {
     runtime: Arc<SourceRuntime>,
     outlets: Arc<Outlets>,
     reports: Sender<LaneReport>,
-    /// Read by the tasks: their panes up to here are closed for good.
-    closed: Arc<AtomicI64>,
+    reached: Arc<Shared>,
     ahead: Arc<AtomicI64>,
     incarnation: u64,
     gate: Arc<Gate>,
@@ -64,7 +65,7 @@ impl Exchange {
     pub fn new(
         deployed: Arc<Current<Deployed>>,
         reports: Sender<LaneReport>,
-        closed: Arc<AtomicI64>,
+        reached: Arc<Shared>,
         ahead: Arc<AtomicI64>,
     ) -> Self {
         let now = deployed.get();
@@ -73,7 +74,7 @@ impl Exchange {
             outlets: Arc::clone(&now.outlets),
             deployed,
             reports,
-            closed,
+            reached,
             ahead,
             incarnation: 0,
             gate: Arc::default(),
@@ -153,7 +154,7 @@ impl Exchange {
         self.epoch = epoch;
         self.committed = committed;
         self.watermark = BEGINNING;
-        self.closed.store(BEGINNING, Ordering::Release);
+        self.reached.write(incarnation, BEGINNING, std::iter::empty());
         self.ahead.store(BEGINNING, Ordering::Release);
         self.failed = false;
         self.partitions = places
@@ -167,8 +168,9 @@ impl Exchange {
         for (route, plan) in exchanged(&runtime) {
             let plugin = &runtime.plugins[plan.plugin];
             let aggregator = plugin.aggregator().map_err(|error| Halt::rebuild(plan.plugin, error))?;
-            let windower = Windower::new(&plan.windows, plan.lateness, plan.keys.len())?;
-            self.merges.push(Merge { route, aggregator, windower, last_early: Nanos::MIN });
+            let windower = Windower::exchanged(&plan.windows, plan.lateness, plan.keys.len(), Side::Receiver)?;
+            let name = runtime.plan.routes[route].name.as_str().into();
+            self.merges.push(Merge { route, name, aggregator, windower, last_early: Nanos::MIN });
         }
         self.open_gate()
     }
@@ -180,7 +182,7 @@ impl Exchange {
             self.watermark = self.watermark.max(self.committed);
             self.advance_all()?;
             self.gate.open();
-            self.closed.store(self.watermark, Ordering::Release);
+            self.publish();
         }
         Ok(())
     }
@@ -198,7 +200,7 @@ impl Exchange {
         }
     }
 
-    fn absorb(&mut self, deltas: Vec<(RouteId, PaneDelta)>) -> Result<(), Halt> {
+    fn absorb(&mut self, deltas: Vec<(RouteId, Delta)>) -> Result<(), Halt> {
         for (route, delta) in deltas {
             let Some(index) = self.merges.iter().position(|merge| merge.route == route) else { continue };
             let before = self.merges[index].windower.lost();
@@ -228,9 +230,14 @@ impl Exchange {
             self.with_states(index, |windower, states| windower.advance(watermark, states))?;
         }
         if self.gate.is_open() {
-            self.closed.store(watermark, Ordering::Release);
+            self.publish();
         }
         Ok(())
+    }
+
+    fn publish(&self) {
+        let closed = self.merges.iter().map(|merge| (Arc::clone(&merge.name), merge.windower.closed()));
+        self.reached.write(self.incarnation, self.watermark, closed);
     }
 
     fn early(&mut self) -> Result<(), Halt> {

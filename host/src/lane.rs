@@ -10,7 +10,7 @@ use wasmill_core::checkpoint::Checkpoint;
 use wasmill_core::plan::{PluginId, RouteId};
 use wasmill_core::records::Records;
 use wasmill_core::time::{BEGINNING, Nanos};
-use wasmill_core::window::PaneDelta;
+use wasmill_core::window::Delta;
 use wasmill_kafka::consumer::Lease;
 
 use crate::changeover::{Changeover, Deployed, Pause};
@@ -19,6 +19,7 @@ use crate::current::Current;
 use crate::delivery::Epoch;
 use crate::figures::PartitionFigures;
 use crate::outlets::Outlets;
+use crate::reached::Reached;
 use crate::task::{Halt, Outbox, Start, Task};
 
 /// Messages a lane's queue holds. The bytes in it are bounded by the leases of their records.
@@ -53,8 +54,6 @@ impl Gate {
 #[derive(Clone)]
 pub struct ExchangeLink {
     pub frames: Sender<ExchangeMessage>,
-    /// Up to here the exchange has closed windows for good.
-    pub watermark: Arc<AtomicI64>,
     /// How far it could be if idle partitions were let be: they are raised to it.
     pub ahead: Arc<AtomicI64>,
     pub gate: Arc<Gate>,
@@ -69,7 +68,7 @@ pub enum ExchangeMessage {
         place: Place,
         watermark: Nanos,
         idle: bool,
-        deltas: Vec<(RouteId, PaneDelta)>,
+        deltas: Vec<(RouteId, Delta)>,
     },
     /// The task at `place` has replayed all it had to; what follows is new.
     CaughtUp {
@@ -116,11 +115,11 @@ pub enum LaneMessage {
         generation: u64,
         offset: i64,
     },
-    /// Turn to this epoch and say where you are. `exchange_watermark`: the same for all tasks, read before any of them turns.
+    /// Turn to this epoch and say where you are. `exchange`: the same for all tasks, read before any of them turns.
     Barrier {
         source: usize,
         epoch: Arc<Epoch>,
-        exchange_watermark: Option<Nanos>,
+        exchange: Option<Arc<Reached>>,
         reply: Sender<Snapshot>,
     },
     /// A bounded run: close every window of the source's tasks.
@@ -224,9 +223,9 @@ impl Lane {
                     Ok(())
                 });
             }
-            LaneMessage::Barrier { source, epoch, exchange_watermark, reply } => {
+            LaneMessage::Barrier { source, epoch, exchange, reply } => {
                 for (place, owned) in self.tasks.iter_mut().filter(|(place, _)| place.source == source) {
-                    owned.barrier(place, &epoch, exchange_watermark, &reply);
+                    owned.barrier(place, &epoch, exchange.as_deref(), &reply);
                 }
             }
             LaneMessage::Finish { source } => {
@@ -413,18 +412,12 @@ impl Owned {
         }
     }
 
-    fn barrier(
-        &mut self,
-        place: &Place,
-        epoch: &Arc<Epoch>,
-        exchange_watermark: Option<Nanos>,
-        reply: &Sender<Snapshot>,
-    ) {
+    fn barrier(&mut self, place: &Place, epoch: &Arc<Epoch>, exchange: Option<&Reached>, reply: &Sender<Snapshot>) {
         self.assignment.epoch = Arc::clone(epoch);
         let start = &self.assignment.start;
         // A task that still replays stands, for a commit, where it started.
         let (position, checkpoint) = if self.task.live() {
-            (self.task.position(), self.task.checkpoint(exchange_watermark))
+            (self.task.position(), self.task.checkpoint(exchange))
         } else {
             (start.position, start.checkpoint.clone())
         };

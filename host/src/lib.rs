@@ -21,6 +21,7 @@ pub mod pipeline_test;
 pub mod plugin_log;
 pub mod plugins;
 pub mod produce;
+pub mod reached;
 pub mod reload;
 pub mod sink;
 pub mod source;

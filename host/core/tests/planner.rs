@@ -70,6 +70,16 @@ fn steps_keep_what_is_read_behind_them_and_nothing_else() {
 }
 
 #[test]
+fn sessions_of_a_key_that_is_spread_over_partitions_are_exchanged() {
+    let plan = plan(&format!(
+        "{HEAD}
+        [routes.stays]\nfrom = \"events\"\nkey = [\"page\"]\naggregate = \"count\"\nwindow = {{ session = \"1s\" }}\nlateness = \"2s\"\nto = [\"out\"]"
+    ));
+    let Tail::Aggregate(aggregate) = &plan.sources[0].routes[0].tail else { panic!() };
+    assert_eq!((aggregate.exchanged, aggregate.lateness), (true, 2_000_000_000));
+}
+
+#[test]
 fn routes_stand_behind_those_they_read_from() {
     let plan = plan(&format!(
         "{HEAD}

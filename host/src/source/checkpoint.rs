@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use wasmill_core::checkpoint::Checkpoint;
@@ -125,11 +124,11 @@ impl Coordinator {
         });
         let source = self.config.index;
         let reply = self.snapshots_in.clone();
-        let exchange_watermark = self.exchange.as_ref().map(|exchange| exchange.watermark.load(Ordering::Acquire));
+        let exchange = self.exchange.as_ref().map(|exchange| Arc::new(exchange.reached.read(exchange.incarnation)));
         self.to_all_lanes(|| LaneMessage::Barrier {
             source,
             epoch: Arc::clone(&epoch),
-            exchange_watermark,
+            exchange: exchange.clone(),
             reply: reply.clone(),
         });
     }

@@ -16,6 +16,7 @@ use crate::delivery::Epoch;
 use crate::exchange::{self, Exchange};
 use crate::figures::PartitionFigures;
 use crate::lane::{Anew, Assignment, ExchangeLink, ExchangeMessage, Gate, LaneMessage, LaneReport, Place};
+use crate::reached::Shared;
 use crate::task::{Poison, Start};
 
 /// How long a source with an exchange waits for partitions that another member holds: longer than a dead member's session.
@@ -40,7 +41,7 @@ pub struct Owned {
 /// The coordinator's side of the exchange.
 pub struct ExchangeSide {
     pub frames: Sender<ExchangeMessage>,
-    pub watermark: Arc<AtomicI64>,
+    pub reached: Arc<Shared>,
     ahead: Arc<AtomicI64>,
     pub gate: Arc<Gate>,
     pub incarnation: u64,
@@ -55,20 +56,19 @@ impl ExchangeSide {
             return None;
         }
         let (frames, queue) = crossbeam_channel::bounded(exchange::QUEUE_FRAMES);
-        let watermark = Arc::new(AtomicI64::new(BEGINNING));
+        let reached = Arc::new(Shared::default());
         let ahead = Arc::new(AtomicI64::new(BEGINNING));
-        let exchange = Exchange::new(Arc::clone(deployed), reports.clone(), Arc::clone(&watermark), Arc::clone(&ahead));
+        let exchange = Exchange::new(Arc::clone(deployed), reports.clone(), Arc::clone(&reached), Arc::clone(&ahead));
         let thread = std::thread::Builder::new()
             .name(format!("exchange-{}", runtime.plan.name))
             .spawn(move || exchange.run(&queue))
             .ok();
-        Some(ExchangeSide { frames, watermark, ahead, gate: Arc::default(), incarnation: 0, thread })
+        Some(ExchangeSide { frames, reached, ahead, gate: Arc::default(), incarnation: 0, thread })
     }
 
     fn link(&self) -> ExchangeLink {
         ExchangeLink {
             frames: self.frames.clone(),
-            watermark: Arc::clone(&self.watermark),
             ahead: Arc::clone(&self.ahead),
             gate: Arc::clone(&self.gate),
             incarnation: self.incarnation,

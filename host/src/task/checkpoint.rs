@@ -1,19 +1,20 @@
 //! What a commit must say of a task, so that a replay gets it there again.
 
 use wasmill_core::checkpoint::Checkpoint;
-use wasmill_core::time::{BEGINNING, Nanos};
+use wasmill_core::time::BEGINNING;
 use wasmill_core::window::LowMark;
 
 use super::Task;
 use super::own_time::OwnTimes;
+use crate::reached::Reached;
 
 impl Task {
-    /// What a commit at [`Task::position`] must say. `exchange_watermark`: panes handed over up to it are closed there.
-    pub fn checkpoint(&mut self, exchange_watermark: Option<Nanos>) -> Checkpoint {
+    /// What a commit at [`Task::position`] must say. `exchange`: how far that has dealt with what was handed over.
+    pub fn checkpoint(&mut self, exchange: Option<&Reached>) -> Checkpoint {
         let mut low = None;
         for fold in self.routes.iter_mut().filter_map(|route| route.fold.as_mut()) {
-            if let Some(watermark) = exchange_watermark {
-                fold.release(watermark);
+            if let Some(exchange) = exchange {
+                fold.release(exchange);
             }
             if let Some(mark) = fold.low_mark()
                 && low.as_ref().is_none_or(|l: &LowMark| mark.offset < l.offset)
@@ -33,7 +34,7 @@ impl Task {
         self.raises.retain(|(at, _)| *at > offset);
         let mut checkpoint = Checkpoint::new(offset, running_max, floor, self.raises.clone());
         checkpoint.own = own;
-        checkpoint.exchange = exchange_watermark.filter(|watermark| *watermark != BEGINNING);
+        checkpoint.exchange = exchange.map(|exchange| exchange.watermark).filter(|watermark| *watermark != BEGINNING);
         checkpoint
     }
 }

@@ -8,7 +8,7 @@ use wasmill_core::plan::{PluginId, RouteId, SourcePlan};
 use wasmill_core::plugin::{CallError, Plugin};
 use wasmill_core::records::Records;
 use wasmill_core::rows::Rows;
-use wasmill_core::window::PaneDelta;
+use wasmill_core::window::Delta;
 
 use crate::figures::{Figures, PluginFigures, RefusalKey, RouteFigures, SourceFigures};
 
@@ -50,8 +50,8 @@ pub enum Outgoing {
 #[derive(Debug, Default)]
 pub struct Outbox {
     pub items: Vec<Outgoing>,
-    /// Panes for the exchange.
-    pub deltas: Vec<(RouteId, PaneDelta)>,
+    /// Panes and pieces of sessions, for the exchange.
+    pub deltas: Vec<(RouteId, Delta)>,
     /// The transformers that failed, once for each row found to make them fail.
     pub culprits: Vec<PluginId>,
 }

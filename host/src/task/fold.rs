@@ -8,7 +8,7 @@ use wasmill_core::plan::{AggregatePlan, OnLate, RouteId, Tail};
 use wasmill_core::plugin::{Aggregator, CallError, Firing};
 use wasmill_core::time::Nanos;
 use wasmill_core::watermark::Watermark;
-use wasmill_core::window::{Emission, Input, LowMark, States, Windower};
+use wasmill_core::window::{Emission, Input, LowMark, Side, States, Windower};
 
 use super::Halt;
 use super::context::{Outbox, Outgoing, Refusal, SourceRuntime};
@@ -16,6 +16,7 @@ use super::culprit;
 use super::emit::{Fired, invalid, rows_of};
 use super::frame::Frame;
 use super::route::BatchContext;
+use crate::reached::Reached;
 
 /// Below one row in this many, the chosen rows are gathered before they cross; above, the whole columns cross with a list of rows.
 const GATHER_BELOW: usize = 2;
@@ -38,7 +39,10 @@ impl Fold {
     pub fn new(source: &Arc<SourceRuntime>, route: RouteId) -> Result<Self, Halt> {
         let plan = aggregate(source, route);
         let aggregator = source.plugins[plan.plugin].aggregator().map_err(|error| Halt::rebuild(plan.plugin, error))?;
-        let windower = Windower::new(&plan.windows, plan.lateness, plan.keys.len())?;
+        let windower = match plan.exchanged {
+            true => Windower::exchanged(&plan.windows, plan.lateness, plan.keys.len(), Side::Sender)?,
+            false => Windower::new(&plan.windows, plan.lateness, plan.keys.len())?,
+        };
         let watermark = source.plan.sets_event_time(route).then(|| Watermark::new(source.plan.out_of_orderness));
         Ok(Fold {
             route,
@@ -118,7 +122,7 @@ impl Fold {
             ));
         }
         if plan.exchanged {
-            self.send_panes(after, false, batch.outbox)?;
+            self.hand_over(after, false, batch.outbox)?;
         }
         self.count_slots();
         Ok(())
@@ -139,7 +143,7 @@ impl Fold {
     /// Fires what a watermark that moved without events has closed (an idle partition, the end of a bounded run).
     pub fn advance(&mut self, watermark: Nanos, live: bool, outbox: &mut Outbox) -> Result<(), Halt> {
         if self.plan().exchanged {
-            return self.send_panes(watermark, false, outbox);
+            return self.hand_over(watermark, false, outbox);
         }
         let watermark = match &mut self.watermark {
             Some(own) => {
@@ -161,13 +165,13 @@ impl Fold {
         }
         self.last_early = now;
         if self.plan().exchanged {
-            return self.send_panes(watermark, true, outbox);
+            return self.hand_over(watermark, true, outbox);
         }
         self.with_states(live, outbox, |windower, states| windower.early(states))
     }
 
-    /// Hands panes to the exchange: those whose time is complete, or all that have changed.
-    fn send_panes(&mut self, watermark: Nanos, everything: bool, outbox: &mut Outbox) -> Result<(), Halt> {
+    /// Hands states to the exchange: those whose time is complete, or all that have changed.
+    fn hand_over(&mut self, watermark: Nanos, everything: bool, outbox: &mut Outbox) -> Result<(), Halt> {
         let route = self.route;
         let mut deltas = Vec::new();
         self.with_states(true, outbox, |windower, states| {
@@ -204,9 +208,11 @@ impl Fold {
         self.windower.low_mark()
     }
 
-    /// Panes up to this watermark are closed in the exchange: they no longer hold the low mark.
-    pub fn release(&mut self, exchange_watermark: Nanos) {
-        self.windower.release(exchange_watermark);
+    /// What the exchange has dealt with no longer holds the low mark.
+    pub fn release(&mut self, exchange: &Reached) {
+        if let Some(closed) = exchange.closed(&self.source.plan.routes[self.route].name) {
+            self.windower.release(closed);
+        }
     }
 
     fn count_slots(&mut self) {

@@ -23,6 +23,7 @@ mod points;
 mod refused;
 mod reload;
 mod sasl;
+mod sessions;
 mod stopping;
 mod support;
 mod topics;

@@ -187,36 +187,13 @@ fn aggregate(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Aggregate> {
         );
     }
     let windows = windows?;
-    check_lateness(cx, &windows, lateness.as_ref());
     check_early(cx, &windows, early.as_ref());
-    Some(Aggregate {
-        plugin: plugin?,
-        windows,
-        lateness: lateness.map_or(0, |lateness| lateness.value),
-        late,
-        early: early.map(|every| every.value),
-        at,
-    })
+    Some(Aggregate { plugin: plugin?, windows, lateness, late, early: early.map(|every| every.value), at })
 }
 
 fn early(cx: &mut Context<'_>, table: &Table<'_>) -> Option<Spanned<Nanos>> {
     let node = table.any("emit")?;
     Table::of(cx, &keys::EMIT, format!("`emit` of {}", table.title), &node.span, node)?.positive(cx, "every")
-}
-
-fn check_lateness(cx: &mut Context<'_>, windows: &Spanned<WindowSpec>, lateness: Option<&Spanned<Nanos>>) {
-    let (WindowSpec::Session { .. }, Some(lateness)) = (&windows.value, lateness) else { return };
-    if lateness.value > 0 {
-        cx.push(
-            Diagnostic::error(
-                &lateness.span,
-                "sessions are written once, when they end: nothing corrects them later",
-                "no lateness for sessions",
-            )
-            .related(&windows.span, "a session")
-            .help("let the source wait longer for events: raise its `out_of_orderness`"),
-        );
-    }
 }
 
 fn check_early(cx: &mut Context<'_>, windows: &Spanned<WindowSpec>, early: Option<&Spanned<Nanos>>) {

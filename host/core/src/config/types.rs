@@ -262,7 +262,7 @@ pub struct KeyField {
 pub struct Aggregate {
     pub plugin: Spanned<String>,
     pub windows: Spanned<WindowSpec>,
-    pub lateness: Nanos,
+    pub lateness: Option<Spanned<Nanos>>,
     pub late: OnLate,
     pub early: Option<Nanos>,
     pub at: At,

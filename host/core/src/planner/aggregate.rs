@@ -26,7 +26,7 @@ impl Planner<'_> {
         let (plugin, described) = self.used(&aggregate.plugin, World::Aggregator)?;
         let reads = self.reads(frame, scope, &aggregate.plugin, described);
         let keys = keys?;
-        let exchanged = self.exchanged(source, route, aggregate, &keys);
+        let exchanged = self.exchanged(source, aggregate, &keys);
         let mut tags: Vec<RowColumn> = keys.iter().map(|(key, written)| key_column(key, written.as_ref())).collect();
         if matches!(&aggregate.windows.value, WindowSpec::Tumbling { sizes, .. } if sizes.len() > 1) {
             tags.push(RowColumn { name: WINDOW_TAG.into(), kind: Kind::Text, role: Role::Tag, unit: String::new() });
@@ -47,7 +47,7 @@ impl Planner<'_> {
             reads: reads?,
             keys: keys.into_iter().map(|(key, _)| key).collect(),
             windows: aggregate.windows.value.clone(),
-            lateness: aggregate.lateness,
+            lateness: aggregate.lateness.as_ref().map_or(0, |lateness| lateness.value),
             late: aggregate.late,
             early: aggregate.early,
             at: aggregate.at,
@@ -74,38 +74,27 @@ impl Planner<'_> {
         (keys.len() == route.key.len()).then_some(keys)
     }
 
-    fn exchanged(
-        &mut self,
-        source: &Source,
-        route: &Route,
-        aggregate: &Aggregate,
-        keys: &[(Key, Option<Written>)],
-    ) -> bool {
+    fn exchanged(&mut self, source: &Source, aggregate: &Aggregate, keys: &[(Key, Option<Written>)]) -> bool {
         let decoded: Vec<&str> =
             keys.iter().filter(|(_, written)| written.is_none()).map(|(key, _)| key.path.as_str()).collect();
         let partitioned_by: Vec<&str> = source.partitioned_by.iter().map(|field| field.value.as_str()).collect();
         let alignment = Alignment::of(!keys.is_empty(), &decoded, &partitioned_by);
-        let exchanged = !alignment.is_aligned();
-        if exchanged && matches!(aggregate.windows.value, WindowSpec::Session { .. }) {
-            let help = match &alignment {
-                Alignment::Undeclared => format!(
-                    "if the producer partitions by {}, say so: `partitioned_by = [..]` in [sources.{}]",
-                    crate::config::diagnostic::quoted(decoded),
-                    source.name.value
-                ),
-                _ => format!(
-                    "let the key have {}, or produce the topic keyed by what you group by",
-                    crate::config::diagnostic::quoted(partitioned_by)
-                ),
-            };
-            let message = format!(
-                "sessions of route `{}` would be spread over partitions: a session must lie in one partition",
-                route.name.value
-            );
-            let error = Diagnostic::error(&aggregate.windows.span, message, alignment.to_string()).help(help);
-            self.error(error.related(&source.name.span, "this source"));
+        if let (true, WindowSpec::Session { .. }) = (alignment.is_aligned(), &aggregate.windows.value) {
+            self.check_lateness(aggregate);
         }
-        exchanged
+        !alignment.is_aligned()
+    }
+
+    /// Only an exchange makes sessions wait.
+    fn check_lateness(&mut self, aggregate: &Aggregate) {
+        if let Some(lateness) = aggregate.lateness.as_ref().filter(|lateness| lateness.value > 0) {
+            let message = "sessions are written once, when they end: nothing corrects them later";
+            self.error(
+                Diagnostic::error(&lateness.span, message, "no lateness for sessions of one partition")
+                    .related(&aggregate.windows.span, "a session")
+                    .help("let the source wait longer for events: raise its `out_of_orderness`"),
+            );
+        }
     }
 
     /// A point's tags and fields have different names.

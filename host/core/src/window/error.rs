@@ -47,10 +47,9 @@ pub enum WindowError {
     )]
     MaxTooShort { gap: Nanos, max: Nanos },
     #[error(
-        "window: sessions cannot be merged across partitions: make the route's key cover what the topic is partitioned by \
-         (`partitioned_by`)"
+        "window: one side of an exchange was asked for what the other does: a mistake in Wasmill, please report it"
     )]
-    SessionsAreNotExchanged,
+    WrongSide,
     #[error(
         "window: {open} panes are open at once, more than {MAX_OPEN_PANES}: the events' times are spread too far for this \
          window; shorten `lateness` or lengthen the window's smallest size"

@@ -12,7 +12,7 @@
 //!   cells of a rollup are merged into the next larger ones as they close; `lateness` counts from each size's own end.
 //! - In a time zone, days and weeks (from Monday) go from local midnight to local midnight. Smaller sizes of a rollup then count from
 //!   there, so that they nest in any zone; the day's last may be shorter.
-//! - Sessions are described in `sessions.rs`.
+//! - Sessions are described in `sessions.rs`; of keys that are spread over partitions, in `session_pieces.rs` and `session_joins.rs`.
 //!
 //! Early firings follow the clock and only look.
 
@@ -23,6 +23,9 @@ mod grid;
 mod interner;
 mod marks;
 mod panes;
+mod session_joins;
+mod session_pieces;
+mod session_rule;
 mod sessions;
 mod slots;
 mod stacks;
@@ -35,10 +38,13 @@ pub use error::{EMIT_SLOTS, FORGET_SLOTS, MAX_OPEN_PANES, MAX_PANES_A_WINDOW, MA
 use crate::batch::{Column, Strings};
 use crate::plan::WindowSpec;
 use crate::plugin::Firing;
-use crate::time::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, Nanos, SECOND, Window};
+use crate::time::{BEGINNING, DAY, END, HOUR, MICROSECOND, MILLISECOND, MINUTE, Nanos, SECOND, Window};
 use crate::watermark::Progress;
 use grid::Grid;
 use panes::Panes;
+use session_joins::Joins;
+use session_pieces::Pieces;
+use session_rule::Rule;
 use sessions::Sessions;
 use slots::SlotPool;
 
@@ -143,6 +149,42 @@ pub struct PaneDelta {
     pub states: Strings,
 }
 
+/// Rows of sessions on their way from a partition to the exchange, at most [`EMIT_SLOTS`] pieces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionPieces {
+    /// One a piece: the times of its first and its last row, **both** inside.
+    pub spans: Vec<Window>,
+    /// One for each part of the key, one row a piece.
+    pub keys: Vec<Strings>,
+    /// One a piece.
+    pub states: Strings,
+}
+
+/// What a partition gives to the exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delta {
+    Pane(PaneDelta),
+    Sessions(SessionPieces),
+}
+
+/// How far a receiver has come: what its senders may let go of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Panes are closed for good up to here.
+    pub watermark: Nanos,
+    /// Sessions still kept need the pieces that begin at or after this; [`END`](crate::time::END) if none is.
+    pub open_since: Nanos,
+}
+
+/// The two ends of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A partition: folds rows and is drained; never advanced.
+    Sender,
+    /// All partitions together: absorbs and is advanced; never folds rows.
+    Receiver,
+}
+
 /// The windows of one route in one partition (or, behind an exchange, in all).
 #[derive(Debug)]
 pub struct Windower {
@@ -153,11 +195,13 @@ pub struct Windower {
 enum Kind {
     Panes(Box<Panes>),
     Sessions(Box<Sessions>),
+    Pieces(Box<Pieces>),
+    Joins(Box<Joins>),
 }
 
 impl Windower {
-    /// `lateness` in nanoseconds (sessions have none: they are emitted once); `key_parts`: how many columns make the key, 0 for
-    /// one group of all.
+    /// For keys that lie in one partition. `lateness` in nanoseconds (such sessions have none: they are emitted once);
+    /// `key_parts`: how many columns make the key, 0 for one group of all.
     pub fn new(spec: &WindowSpec, lateness: Nanos, key_parts: usize) -> Result<Self, WindowError> {
         let lateness = lateness.max(0);
         let (grid, labels) = match spec {
@@ -170,11 +214,22 @@ impl Windower {
                 (Grid::sliding(*size, *every, *offset, lateness)?, vec![None])
             }
             WindowSpec::Session { gap, max } => {
-                let sessions = Sessions::new(*gap, *max, key_parts)?;
+                let sessions = Sessions::new(Rule::new(*gap, *max)?, key_parts);
                 return Ok(Windower { kind: Kind::Sessions(Box::new(sessions)) });
             }
         };
         Ok(Windower { kind: Kind::Panes(Box::new(Panes::new(grid, labels, key_parts))) })
+    }
+
+    /// One side of an exchange, for keys that are spread over partitions. Both sides are given the same.
+    pub fn exchanged(spec: &WindowSpec, lateness: Nanos, key_parts: usize, side: Side) -> Result<Self, WindowError> {
+        let WindowSpec::Session { gap, max } = spec else { return Windower::new(spec, lateness, key_parts) };
+        let (rule, lateness) = (Rule::new(*gap, *max)?, lateness.max(0));
+        let kind = match side {
+            Side::Sender => Kind::Pieces(Box::new(Pieces::new(rule, lateness, key_parts))),
+            Side::Receiver => Kind::Joins(Box::new(Joins::new(rule, lateness, key_parts))),
+        };
+        Ok(Windower { kind })
     }
 
     /// Puts a batch's rows into their slots. Rows that are late for all their windows are added to `late`. Fires nothing: call
@@ -183,6 +238,8 @@ impl Windower {
         match &mut self.kind {
             Kind::Panes(panes) => panes.fold(input, states, late),
             Kind::Sessions(sessions) => sessions.fold(input, states, late),
+            Kind::Pieces(pieces) => pieces.fold(input, states, late),
+            Kind::Joins(_) => Err(WindowError::WrongSide.into()),
         }
     }
 
@@ -191,6 +248,8 @@ impl Windower {
         match &mut self.kind {
             Kind::Panes(panes) => panes.advance(watermark, states),
             Kind::Sessions(sessions) => sessions.advance(watermark, states),
+            Kind::Joins(joins) => joins.advance(watermark, states),
+            Kind::Pieces(_) => Err(WindowError::WrongSide.into()),
         }
     }
 
@@ -199,6 +258,8 @@ impl Windower {
         match &mut self.kind {
             Kind::Panes(panes) => panes.early(states),
             Kind::Sessions(sessions) => sessions.early(states),
+            Kind::Joins(joins) => joins.early(states),
+            Kind::Pieces(_) => Err(WindowError::WrongSide.into()),
         }
     }
 
@@ -207,6 +268,8 @@ impl Windower {
         match &self.kind {
             Kind::Panes(panes) => panes.marks.lowest(),
             Kind::Sessions(sessions) => sessions.low_mark(),
+            Kind::Pieces(pieces) => pieces.marks.lowest(),
+            Kind::Joins(_) => None,
         }
     }
 
@@ -224,27 +287,44 @@ impl Windower {
         match &self.kind {
             Kind::Panes(panes) => &panes.slots,
             Kind::Sessions(sessions) => sessions.slots(),
+            Kind::Pieces(pieces) => pieces.slots(),
+            Kind::Joins(joins) => joins.slots(),
         }
     }
 
     /// Sender: takes the states that the exchange needs before it may advance to `watermark` (which this partition has
-    /// reached); `everything`: all there are. A sender is never advanced.
+    /// reached); `everything`: also those of windows that still run, for early firings (of sessions there are none: a piece that
+    /// begins later would only wait).
     pub fn drain<S: States>(
         &mut self,
         watermark: Nanos,
         everything: bool,
         states: &mut S,
-    ) -> Result<Vec<PaneDelta>, S::Error> {
+    ) -> Result<Vec<Delta>, S::Error> {
         match &mut self.kind {
-            Kind::Panes(panes) => panes.drain(watermark, everything, states),
-            Kind::Sessions(_) => Err(WindowError::SessionsAreNotExchanged.into()),
+            Kind::Panes(panes) => {
+                Ok(panes.drain(watermark, everything, states)?.into_iter().map(Delta::Pane).collect())
+            }
+            Kind::Pieces(pieces) => Ok(pieces.drain(watermark, states)?.into_iter().map(Delta::Sessions).collect()),
+            Kind::Sessions(_) | Kind::Joins(_) => Err(WindowError::WrongSide.into()),
         }
     }
 
-    /// Sender: the exchange has advanced so far. Until then drained panes hold their low mark.
-    pub fn release(&mut self, exchange_watermark: Nanos) {
-        if let Kind::Panes(panes) = &mut self.kind {
-            panes.release(exchange_watermark);
+    /// Sender: the receiver has come so far. Until then what was drained holds its low mark.
+    pub fn release(&mut self, closed: Closed) {
+        match &mut self.kind {
+            Kind::Panes(panes) => panes.release(closed.watermark),
+            Kind::Pieces(pieces) => pieces.release(closed),
+            Kind::Sessions(_) | Kind::Joins(_) => {}
+        }
+    }
+
+    /// Receiver: what the senders may let go of.
+    pub fn closed(&self) -> Closed {
+        match &self.kind {
+            Kind::Panes(panes) => Closed { watermark: panes.watermark, open_since: END },
+            Kind::Joins(joins) => joins.closed(),
+            Kind::Sessions(_) | Kind::Pieces(_) => Closed { watermark: BEGINNING, open_since: END },
         }
     }
 
@@ -253,16 +333,18 @@ impl Windower {
     pub fn lost(&self) -> u64 {
         match &self.kind {
             Kind::Panes(panes) => panes.lost,
-            Kind::Sessions(_) => 0,
+            Kind::Joins(joins) => joins.lost,
+            Kind::Sessions(_) | Kind::Pieces(_) => 0,
         }
     }
 
     /// Receiver: takes in what a partition has drained. Call [`Windower::advance`] after it even if the watermark stands still:
     /// it makes the corrections.
-    pub fn absorb<S: States>(&mut self, delta: &PaneDelta, states: &mut S) -> Result<(), S::Error> {
-        match &mut self.kind {
-            Kind::Panes(panes) => panes.absorb(delta, states),
-            Kind::Sessions(_) => Err(WindowError::SessionsAreNotExchanged.into()),
+    pub fn absorb<S: States>(&mut self, delta: &Delta, states: &mut S) -> Result<(), S::Error> {
+        match (&mut self.kind, delta) {
+            (Kind::Panes(panes), Delta::Pane(delta)) => panes.absorb(delta, states),
+            (Kind::Joins(joins), Delta::Sessions(delta)) => joins.absorb(delta, states),
+            _ => Err(WindowError::WrongSide.into()),
         }
     }
 }

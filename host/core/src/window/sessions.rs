@@ -7,10 +7,9 @@
 //! - A row touches an open session of its key if it lies less than `gap` before `first` or after `last`. It joins the
 //!   nearest that it touches (the earlier of two as near), and then brings together with it the others that it touches.
 //! - A row that joins none is late if its own session would have ended, `time + gap <= watermark`; else it opens one.
-//! - `max`: no window is longer than `max`. Multiples of `max / 2` since 1970 are *lines*; rows on both sides of a line are not
-//!   brought into one session if that would begin before `line - max / 2 + gap`, or reach over two lines. So what is shorter than
-//!   `max / 2 - gap` is never cut, and a session without end is cut at each line. A cut depends only on what is less
-//!   than `max` old, never on when the session began: a replay from a low mark finds the same cuts.
+//! - `max`: no window is longer than `max`. Where sessions are cut, and why there, says [`Rule`].
+//!
+//! Sessions of keys that are spread over partitions follow a simpler rule: see `session_pieces.rs` and `session_joins.rs`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,6 +17,7 @@ use std::collections::BinaryHeap;
 use super::error::{EMIT_SLOTS, MAX_SLOTS, WindowError};
 use super::interner::{Interner, KeyId, NONE};
 use super::marks::{MarkId, Marks};
+use super::session_rule::Rule;
 use super::slots::SlotPool;
 use super::{Emission, Input, LowMark, States};
 use crate::plugin::Firing;
@@ -51,9 +51,7 @@ struct Course<'a> {
 
 #[derive(Debug)]
 pub(super) struct Sessions {
-    gap: Nanos,
-    /// The distance of lines.
-    half: Nanos,
+    rule: Rule,
     keys: Interner,
     slots: SlotPool,
     marks: Marks,
@@ -74,16 +72,9 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(gap: Nanos, max: Nanos, key_parts: usize) -> Result<Self, WindowError> {
-        if gap <= 0 {
-            return Err(WindowError::NotPositive { what: "session" });
-        }
-        if max / 2 < gap {
-            return Err(WindowError::MaxTooShort { gap, max });
-        }
-        Ok(Sessions {
-            gap,
-            half: max / 2,
+    pub fn new(rule: Rule, key_parts: usize) -> Self {
+        Sessions {
+            rule,
             keys: Interner::new(key_parts),
             slots: SlotPool::default(),
             marks: Marks::default(),
@@ -97,7 +88,7 @@ impl Sessions {
             row_slots: Vec::new(),
             candidates: Vec::new(),
             merges: Vec::new(),
-        })
+        }
     }
 
     pub fn fold<S: States>(&mut self, input: &Input<'_>, states: &mut S, late: &mut Vec<u32>) -> Result<(), S::Error> {
@@ -145,11 +136,15 @@ impl Sessions {
     /// The usual case: the key has one session, certainly open, and the row lengthens it.
     #[inline]
     fn extend_only(&mut self, time: Nanos, key: KeyId, after: Nanos) -> Option<u32> {
-        let (gap, half) = (self.gap, self.half);
+        let rule = self.rule;
         let session = self.sessions.get_mut(self.heads[key as usize] as usize)?;
         let (first, last) = (session.first.min(time), session.last.max(time));
-        let open = session.last.saturating_add(gap) > after;
-        if session.next != NONE || !open || !touches(session, time, gap) || !may_span(first, last, gap, half) {
+        let open = rule.end(session.last) > after;
+        if session.next != NONE
+            || !open
+            || !rule.touches(session.first, session.last, time)
+            || !rule.may_span(first, last)
+        {
             return None;
         }
         (session.first, session.last, session.touched) = (first, last, true);
@@ -169,7 +164,7 @@ impl Sessions {
                 None => (time, time),
             };
             let (first, last) = (first.min(other.first), last.max(other.last));
-            if !may_span(first, last, self.gap, self.half) {
+            if !self.rule.may_span(first, last) {
                 continue;
             }
             match joined {
@@ -179,7 +174,7 @@ impl Sessions {
             let session = &mut self.sessions[joined.unwrap_or(candidate) as usize];
             (session.first, session.last, session.touched) = (first, last, true);
         }
-        if joined.is_none() && time.saturating_add(self.gap) > watermark {
+        if joined.is_none() && self.rule.end(time) > watermark {
             joined = Some(self.open(time, key, course.mark));
         }
         if let Some(at) = joined {
@@ -195,7 +190,7 @@ impl Sessions {
         let mut at = self.heads[key as usize];
         while at != NONE {
             let session = &self.sessions[at as usize];
-            if session.last.saturating_add(self.gap) > watermark && touches(session, time, self.gap) {
+            if self.rule.end(session.last) > watermark && self.rule.touches(session.first, session.last, time) {
                 found.push(at);
             }
             at = session.next;
@@ -224,7 +219,7 @@ impl Sessions {
             }
         };
         self.heads[key as usize] = at;
-        self.ends.push(Reverse((time.saturating_add(self.gap), at)));
+        self.ends.push(Reverse((self.rule.end(time), at)));
         at
     }
 
@@ -289,7 +284,7 @@ impl Sessions {
             }
             self.ends.pop();
             let session = self.sessions[at as usize];
-            let real = session.last.saturating_add(self.gap);
+            let real = self.rule.end(session.last);
             if session.slot != NONE && real > end {
                 self.ends.push(Reverse((real, at)));
                 continue;
@@ -315,7 +310,7 @@ impl Sessions {
     pub fn early<S: States>(&mut self, states: &mut S) -> Result<(), S::Error> {
         let mut changed: Vec<Session> = Vec::new();
         for session in self.sessions.iter_mut().filter(|session| session.slot != NONE) {
-            let open = session.last.saturating_add(self.gap) > self.watermark;
+            let open = self.rule.end(session.last) > self.watermark;
             if std::mem::take(&mut session.touched) && open {
                 changed.push(*session);
             }
@@ -326,9 +321,8 @@ impl Sessions {
     fn emit<S: States>(&self, sessions: &[Session], firing: Firing, states: &mut S) -> Result<(), S::Error> {
         for chunk in sessions.chunks(EMIT_SLOTS) {
             let slots: Vec<u32> = chunk.iter().map(|session| session.slot).collect();
-            let window =
-                |session: &Session| Window { start: session.first, end: session.last.saturating_add(self.gap) };
-            let windows: Vec<Window> = chunk.iter().map(window).collect();
+            let windows: Vec<Window> =
+                chunk.iter().map(|session| self.rule.window(session.first, session.last)).collect();
             let keys = self.keys.columns(chunk.iter().map(|session| session.key));
             states.emit(Emission { slots: &slots, windows: &windows, keys: &keys, firing, size: None })?;
         }
@@ -349,18 +343,6 @@ impl Sessions {
     }
 }
 
-#[inline]
-fn touches(session: &Session, time: Nanos, gap: Nanos) -> bool {
-    time.saturating_sub(session.last) < gap && session.first.saturating_sub(time) < gap
-}
-
 fn distance(session: &Session, time: Nanos) -> Nanos {
     (session.first.saturating_sub(time)).max(time.saturating_sub(session.last)).max(0)
-}
-
-/// Whether one session may have these first and last rows.
-#[inline]
-fn may_span(first: Nanos, last: Nanos, gap: Nanos, half: Nanos) -> bool {
-    let line = last.saturating_sub(last.rem_euclid(half));
-    first >= line || first.saturating_sub(line.saturating_sub(half)) >= gap
 }

@@ -39,8 +39,17 @@ fn tumbling(size: Nanos) -> WindowSpec {
     WindowSpec::Tumbling { sizes: vec![size], offset: 0, timezone: None }
 }
 
-/// Folds rows of (time, key) as one batch.
+/// Folds rows of (time, key) as one batch, and advances.
 fn fold(
+    windower: &mut Windower,
+    watermark: &mut Watermark,
+    rows: impl Iterator<Item = (Nanos, u64)>,
+) -> Result<(), WindowError> {
+    send(windower, watermark, rows)?;
+    windower.advance(watermark.current(), &mut Nothing)
+}
+
+fn send(
     windower: &mut Windower,
     watermark: &mut Watermark,
     rows: impl Iterator<Item = (Nanos, u64)>,
@@ -54,14 +63,15 @@ fn fold(
     let rows: Vec<u32> = (0..times.len() as u32).collect();
     let input =
         Input { rows: &rows, times: &times, keys: &[&keys], source_rows: None, progress: &progress, first_offset: 0 };
-    windower.fold(&input, &mut Nothing, &mut Vec::new())?;
-    windower.advance(watermark.current(), &mut Nothing)
+    windower.fold(&input, &mut Nothing, &mut Vec::new())
 }
 
 fn key_ids(windower: &Windower) -> usize {
     match &windower.kind {
         Kind::Panes(panes) => panes.keys.ids(),
         Kind::Sessions(sessions) => sessions.key_ids(),
+        Kind::Pieces(pieces) => pieces.key_ids(),
+        Kind::Joins(joins) => joins.key_ids(),
     }
 }
 
@@ -80,6 +90,30 @@ fn a_million_keys_that_come_and_go_leave_nothing_behind() {
         windower.advance(END, &mut Nothing).unwrap();
         assert_eq!((windower.slots(), windower.low_mark()), (0, None), "{spec:?}");
     }
+}
+
+#[test]
+fn neither_side_of_an_exchange_keeps_keys_of_sessions_that_are_over() {
+    const KEYS_A_BATCH: u64 = 2000;
+    let side = |side| Windower::exchanged(&WindowSpec::Session { gap: 10, max: 1000 }, 5, 1, side).unwrap();
+    let (mut sender, mut receiver) = (side(Side::Sender), side(Side::Receiver));
+    let mut hand_over = |sender: &mut Windower, watermark: Nanos| {
+        for delta in sender.drain(watermark, false, &mut Nothing).unwrap() {
+            receiver.absorb(&delta, &mut Nothing).unwrap();
+        }
+        receiver.advance(watermark, &mut Nothing).unwrap();
+        sender.release(receiver.closed());
+        (key_ids(sender).max(key_ids(&receiver)) as u64, sender.slots() + receiver.slots())
+    };
+    let mut watermark = Watermark::new(0);
+    for batch in 0..500 {
+        let rows = (0..KEYS_A_BATCH).map(|row| (batch as Nanos * 10, batch * KEYS_A_BATCH + row));
+        send(&mut sender, &mut watermark, rows).unwrap();
+        let (keys, _) = hand_over(&mut sender, watermark.current());
+        assert!(keys <= 8 * KEYS_A_BATCH, "{keys} keys");
+    }
+    assert_eq!(hand_over(&mut sender, END).1, 0);
+    assert_eq!(sender.low_mark(), None);
 }
 
 #[test]

@@ -2,19 +2,19 @@
 
 use proptest::prelude::*;
 use wasmill_core::time::{BEGINNING, END, Nanos};
-use wasmill_core::window::Windower;
+use wasmill_core::window::{Closed, Side, Windower};
 
 use super::grids::setups;
 use super::model::{Expected, expect};
 use super::scenario::{Event, Partition, Setup, events};
 use super::toy::Toy;
 
-const ROWS_APART: u64 = 1 << 32;
+pub const ROWS_APART: u64 = 1 << 32;
 
 /// What happens next: which partition goes on, by how many events, whether it gives away everything, and whether the exchange
 /// advances or fires early after it.
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+pub struct Turn {
     partition: usize,
     most: usize,
     everything: bool,
@@ -22,7 +22,7 @@ struct Turn {
     early: bool,
 }
 
-fn turns() -> impl Strategy<Value = Vec<Turn>> {
+pub fn turns() -> impl Strategy<Value = Vec<Turn>> {
     let turn = (0..4usize, 1..30usize, any::<bool>(), any::<bool>(), prop::bool::weighted(0.1));
     let turn = turn.prop_map(|(partition, most, everything, advance, early)| Turn {
         partition,
@@ -34,26 +34,27 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
     prop::collection::vec(turn, 1..60)
 }
 
-struct Exchange<'a> {
-    senders: Vec<Partition<'a>>,
-    receiver: Windower,
-    states: Toy,
+pub struct Exchange<'a> {
+    pub senders: Vec<Partition<'a>>,
+    pub receiver: Windower,
+    pub states: Toy,
     /// How far each partition had come when it was last drained.
     reached: Vec<Nanos>,
-    advanced: Nanos,
+    pub advanced: Nanos,
 }
 
 impl<'a> Exchange<'a> {
-    fn new(setup: &'a Setup, partitions: &'a [Vec<Event>]) -> Self {
+    pub fn new(setup: &'a Setup, partitions: &'a [Vec<Event>]) -> Self {
         let mut senders: Vec<_> = partitions.iter().map(|events| Partition::new(setup, events)).collect();
         for (number, sender) in senders.iter_mut().enumerate() {
             sender.base = number as u64 * ROWS_APART;
+            sender.windower = setup.side(Side::Sender);
         }
         let reached = vec![BEGINNING; senders.len()];
-        Exchange { senders, receiver: setup.windower(), states: Toy::default(), reached, advanced: BEGINNING }
+        Exchange { senders, receiver: setup.side(Side::Receiver), states: Toy::default(), reached, advanced: BEGINNING }
     }
 
-    fn drain(&mut self, number: usize, everything: bool) {
+    pub fn drain(&mut self, number: usize, everything: bool) {
         let sender = &mut self.senders[number];
         let watermark = sender.watermark.current();
         for delta in sender.windower.drain(watermark, everything, &mut sender.states).unwrap() {
@@ -63,16 +64,20 @@ impl<'a> Exchange<'a> {
     }
 
     /// Advances to what all partitions have reached, but no further than `limit`.
-    fn advance(&mut self, limit: Nanos) {
+    pub fn advance(&mut self, limit: Nanos) {
         self.advanced = self.advanced.max(limit.min(*self.reached.iter().min().unwrap()));
         self.receiver.advance(self.advanced, &mut self.states).unwrap();
+    }
+
+    /// As a checkpoint does with what it has read of the receiver.
+    pub fn release(&mut self, closed: Closed) {
         for sender in &mut self.senders {
-            sender.windower.release(self.advanced);
+            sender.windower.release(closed);
         }
     }
 
     /// One turn among the partitions that are not yet at `until`; false if there is none.
-    fn turn(&mut self, turn: Turn, until: &[usize], limit: Nanos) -> bool {
+    pub fn turn(&mut self, turn: Turn, until: &[usize], limit: Nanos) -> bool {
         let open: Vec<usize> =
             (0..until.len()).filter(|number| self.senders[*number].position < until[*number]).collect();
         if open.is_empty() {
@@ -91,13 +96,14 @@ impl<'a> Exchange<'a> {
         true
     }
 
-    fn finish(&mut self) {
+    pub fn finish(&mut self) {
         for number in 0..self.senders.len() {
             self.senders[number].watermark.raise(END);
             self.drain(number, false);
             assert_eq!((self.senders[number].windower.slots(), self.senders[number].states.left()), (0, 0));
         }
         self.advance(END);
+        self.release(self.receiver.closed());
         assert_eq!((self.receiver.slots(), self.states.left()), (0, 0));
         assert!(self.senders.iter().all(|sender| sender.windower.low_mark().is_none()));
     }
@@ -142,6 +148,7 @@ proptest! {
             if number <= commit {
                 // A checkpoint takes place after an advance, so that no correction is outstanding.
                 first.advance(END);
+                first.release(first.receiver.closed());
                 let marks: Vec<_> = first.senders.iter().map(|s| (s.position, s.windower.low_mark(), s.watermark)).collect();
                 committed = Some((marks, first.advanced));
             }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod exchange;
+mod exchanged_sessions;
 mod grids;
 mod model;
 mod scenario;

@@ -5,7 +5,7 @@ use wasmill_core::batch::Strings;
 use wasmill_core::plan::WindowSpec;
 use wasmill_core::time::{BEGINNING, END, Nanos};
 use wasmill_core::watermark::Watermark;
-use wasmill_core::window::{Input, Windower};
+use wasmill_core::window::{Input, Side, Windower};
 
 use super::toy::Toy;
 
@@ -33,6 +33,10 @@ pub struct Setup {
 impl Setup {
     pub fn windower(&self) -> Windower {
         Windower::new(&self.spec, self.lateness, self.key_parts).unwrap()
+    }
+
+    pub fn side(&self, side: Side) -> Windower {
+        Windower::exchanged(&self.spec, self.lateness, self.key_parts, side).unwrap()
     }
 
     /// The key of `event` as the toy shows it.

@@ -42,7 +42,7 @@ pub static ROUTE: Section = Section {
             Shape::Duration,
             "\"1m\"",
             "how long after its window closed an event still corrects it: the same point is \
-             written again",
+             written again; of exchanged sessions, how long they wait for it",
         )
         .or("\"0s\""),
         key(

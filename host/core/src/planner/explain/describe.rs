@@ -186,9 +186,15 @@ fn explain_aggregate(
         partitions: Alignment::of(!aggregate.keys.is_empty(), &decoded, &partitioned_by).to_string(),
         window,
         panes,
-        late: match aggregate.lateness {
-            0 => format!("events {late} once their window is closed"),
-            lateness => format!("closed windows are corrected for {}; later events {late}", show_duration(lateness)),
+        late: match (aggregate.lateness, &aggregate.windows) {
+            (0, WindowSpec::Session { .. }) if aggregate.exchanged => format!("events behind the watermark {late}"),
+            (lateness, WindowSpec::Session { .. }) if aggregate.exchanged => {
+                format!("sessions wait for {}; later events {late}", show_duration(lateness))
+            }
+            (0, _) => format!("events {late} once their window is closed"),
+            (lateness, _) => {
+                format!("closed windows are corrected for {}; later events {late}", show_duration(lateness))
+            }
         },
         early: aggregate.early.map(show_duration),
         at: match aggregate.at {
