@@ -22,6 +22,7 @@ pub mod plugin_log;
 pub mod plugins;
 pub mod produce;
 pub mod reached;
+pub mod releases;
 pub mod reload;
 pub mod sink;
 pub mod source;

@@ -5,10 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use wasmill_core::config::diagnostic::did_you_mean;
 use wasmill_core::config::{self, BUILTIN, Config, Diagnostic, PluginPath};
 use wasmill_core::planner::{Described, World};
 use wasmill_wasm::{Engine, LoadError, PluginLog, Release};
+
+use crate::releases::{Choices, Store};
 
 /// The first-party plugins, built with this binary.
 mod builtin {
@@ -36,14 +39,29 @@ pub fn examples() -> &'static [(&'static str, &'static [u8])] {
 /// Makes what plugins say go somewhere: given the plugin's name in the configuration.
 pub type LogFor<'a> = &'a dyn Fn(&str) -> Arc<dyn PluginLog>;
 
+/// Where plugins' bytes come from and go to, besides the files that the configuration names.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {
+    /// Releases are kept here.
+    pub store: Option<Store>,
+    /// They run in place of files that have not changed since.
+    pub choices: Choices,
+}
+
 /// Loads every plugin of `config` that a route uses. Paths are relative to `folder`. Those that fail are diagnosed, all of them;
 /// the others are returned all the same.
-pub fn load_all(config: &Config, folder: &Path, engine: &Engine, log: LogFor<'_>) -> (Vec<Loaded>, Vec<Diagnostic>) {
+pub fn load_all(
+    config: &Config,
+    folder: &Path,
+    engine: &Engine,
+    log: LogFor<'_>,
+    shelf: &Shelf,
+) -> (Vec<Loaded>, Vec<Diagnostic>) {
     let mut loaded = Vec::new();
     let mut diagnostics = Vec::new();
     let mut releases: BTreeMap<String, Arc<Release>> = BTreeMap::new();
     for plugin in &config.plugins {
-        match load(plugin, folder, engine, &mut releases, log) {
+        match load(plugin, folder, engine, &mut releases, log, shelf) {
             Ok(plugin) => loaded.push(plugin),
             Err(diagnostic) => diagnostics.push(diagnostic),
         }
@@ -70,14 +88,20 @@ fn load(
     engine: &Engine,
     releases: &mut BTreeMap<String, Arc<Release>>,
     log: LogFor<'_>,
+    shelf: &Shelf,
 ) -> Result<Loaded, Diagnostic> {
-    let file = read(plugin, folder)?;
+    let file = chosen(plugin, read(plugin, folder)?, shelf)?;
     let name = &plugin.name.value;
     let release = match releases.get(&file.id) {
         Some(release) => Arc::clone(release),
         None => {
             let release = Release::compile(engine, &file.bytes).map_err(|error| refused(plugin, &error))?;
             let release = Arc::new(release);
+            if let (Some(store), false) = (&shelf.store, file.id.starts_with(BUILTIN))
+                && let Err(error) = store.keep(release.sha256(), &file.bytes)
+            {
+                tracing::warn!(plugin = name, "its release cannot be kept, so there is no way back to it: {error}");
+            }
             releases.insert(file.id, Arc::clone(&release));
             release
         }
@@ -116,6 +140,24 @@ fn read(plugin: &config::Plugin, folder: &Path) -> Result<File, Diagnostic> {
             }
             let bytes = std::fs::read(&path).map_err(unreadable)?;
             Ok(File { id: path.display().to_string(), bytes: bytes.into() })
+        }
+    }
+}
+
+/// What was chosen in place of a file, if the file is still the one it was.
+fn chosen(plugin: &config::Plugin, file: File, shelf: &Shelf) -> Result<File, Diagnostic> {
+    let name = &plugin.name.value;
+    let Some(choice) = shelf.choices.get(name).filter(|_| plugin.sha256.is_none()) else { return Ok(file) };
+    if choice.file != format!("{:x}", Sha256::digest(&file.bytes)) {
+        return Ok(file);
+    }
+    match shelf.store.as_ref().and_then(|store| store.read(&choice.release)) {
+        Some(bytes) => Ok(File { id: choice.release.clone(), bytes: bytes.into() }),
+        None => {
+            let message =
+                format!("release {} of plugin `{name}`, which was chosen over its file, is gone", choice.release);
+            Err(Diagnostic::error(&plugin.path.span, message, "in place of this file")
+                .help("write the file anew, or remove the plugin from `chosen.json` in the state folder"))
         }
     }
 }

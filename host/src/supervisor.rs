@@ -26,6 +26,7 @@ use crate::http::{Server, Site, Token};
 use crate::lane::{self, LaneMessage};
 use crate::mirror;
 use crate::plugin_log::Voices;
+use crate::releases::Store;
 use crate::reload::{self, LaneControl, Outs, SourceControl};
 use crate::sink::{self, SinkHandle};
 use crate::source::{self, Control, Ended, SourceConfig, SourceHandle};
@@ -65,6 +66,8 @@ pub struct Settings {
 pub struct Reloading {
     /// The configuration as it was read.
     pub text: toml::Table,
+    /// Where releases are kept.
+    pub store: Store,
     /// Watched; a change of one asks for a reload.
     pub files: Vec<PathBuf>,
     pub build: reload::Build,
@@ -124,8 +127,7 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
     let store = store.or_else(|| mirror.as_ref().and_then(|mirror| mirror.store.clone()));
     let address = server.address;
     let requests = reload::queue();
-    let asking = settings.reload.as_ref().filter(|_| !settings.bounded).map(|_| requests.0.clone());
-    let site = site(&checked, &figures, &health, store, &settings, asking);
+    let site = site(&checked, &figures, &health, store, &settings, requests.0.clone());
     let (shut_page, page) = start_page(server, &checked, &site, &runtime);
     (settings.on_listening)(address);
     let (lane_controls, lane_threads) = start_lanes(&checked.plan)?;
@@ -160,9 +162,11 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
     health.set(Phase::Running);
     let reloader = match settings.reload {
         Some(reloading) if !settings.bounded => {
-            let make = |build, text| reload::Reloader {
+            let make = |build, text, store| reload::Reloader {
                 build,
                 text,
+                store,
+                folder: settings.folder.clone(),
                 running: checked,
                 lanes: lane_controls,
                 sources: source_controls,
@@ -259,12 +263,16 @@ fn site(
     health: &Arc<Health>,
     store: Option<Arc<dyn SeriesStore>>,
     settings: &Settings,
-    asking: Option<crossbeam_channel::Sender<reload::Request>>,
+    asking: crossbeam_channel::Sender<reload::Request>,
 ) -> Arc<Site> {
     let (name, plan) = (settings.name.as_str(), Arc::clone(&checked.plan));
     let plugins = checked.plugins.iter().map(|handle| Arc::clone(&handle.plugin)).collect();
     let site = Site::new(name, plan, Arc::clone(figures), store, Arc::clone(health));
-    Arc::new(site.with_plugins(plugins, Arc::clone(&settings.voices)).with_requests(asking))
+    let site = site.with_plugins(plugins, Arc::clone(&settings.voices));
+    Arc::new(match &settings.reload {
+        Some(reloading) if !settings.bounded => site.with_requests(asking, reloading.store.clone()),
+        _ => site,
+    })
 }
 
 fn start_page(

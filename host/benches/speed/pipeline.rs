@@ -147,6 +147,7 @@ pub fn run_with_native_plugins(file: &str) -> Result<()> {
         create_topics: false,
         bounded: true,
         listen: pipeline.config.server.listen,
+        reload: None,
         stop_after: None,
         voices: Arc::default(),
         on_listening: Box::new(|_| {}),

@@ -48,6 +48,13 @@ pub struct PathError {
     pub reason: String,
 }
 
+impl PathError {
+    /// Without the path, for who shows that beside it.
+    pub fn rule(&self) -> String {
+        format!("{} (at character {})", self.reason, self.at + 1)
+    }
+}
+
 impl Path {
     /// See the module for the grammar.
     ///

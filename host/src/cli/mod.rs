@@ -6,7 +6,9 @@ pub mod logs;
 pub mod pipeline;
 mod plugin;
 mod produce;
+mod rebuild;
 mod reload;
+mod remote;
 pub mod render;
 pub mod run;
 mod schema;
@@ -39,6 +41,7 @@ Examples:
   wasmill check pipeline.toml            Find all mistakes, without connecting to anything
   wasmill check --explain pipeline.toml  Also say what would run, and why so
   wasmill plugin new revenue             Start a plugin of your own
+  wasmill reload                         Let a running pipeline read its files again
   wasmill schema > wasmill.schema.json   For editors that complete and check TOML
 
 Exit codes: 0 well, 1 failed, 2 wrong use or configuration.";
@@ -55,6 +58,7 @@ enum Command {
     /// Make synthetic events of the use cases
     Produce(produce::Args),
     Plugin(plugin::Args),
+    Reload(reload::Args),
     Schema(schema::Args),
 }
 
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Plugin(args) => plugin::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

@@ -11,7 +11,8 @@ use wasmill_wasm::{Engine, NoLog, PluginLog, Settings};
 
 use super::render::{Source, render};
 use super::{FAILED, MISUSED, logs};
-use crate::plugins::{self, Loaded};
+use crate::plugins::{self, Loaded, Shelf};
+use crate::releases::Store;
 
 /// A pipeline that was found well.
 #[derive(Debug)]
@@ -37,18 +38,29 @@ pub struct Checked {
 
 /// Reads, checks, loads and plans `file`. The error is of the machine, not of the configuration: what to print and the exit code.
 pub fn check(file: &Path, log: plugins::LogFor<'_>) -> Result<Checked, (String, u8)> {
-    let engine = Engine::new(Settings { cache: cache_folder() }).map_err(|error| (error.to_string(), FAILED))?;
-    check_with(engine, file, log)
+    check_with(engine()?, file, log, &|_, _| Shelf::default())
 }
 
-/// As [`check`], with an engine that is there.
-pub fn check_with(engine: Engine, file: &Path, log: plugins::LogFor<'_>) -> Result<Checked, (String, u8)> {
+fn engine() -> Result<Engine, (String, u8)> {
+    Engine::new(Settings { cache: cache_folder() }).map_err(|error| (error.to_string(), FAILED))
+}
+
+/// Given the configuration and its folder.
+pub type ShelfFor<'a> = &'a dyn Fn(&Config, &Path) -> Shelf;
+
+/// As [`check`], with an engine that is there, and with releases of plugins from elsewhere than their files.
+pub fn check_with(
+    engine: Engine,
+    file: &Path,
+    log: plugins::LogFor<'_>,
+    shelf: ShelfFor<'_>,
+) -> Result<Checked, (String, u8)> {
     let text = std::fs::read_to_string(file).map_err(|error| (unreadable(file, &error), MISUSED))?;
     let outcome = config::read(&text, &|name| std::env::var(name).ok());
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();
     let source = Source::new(file.display().to_string(), &text, &outcome.secrets);
     let mut diagnostics = outcome.diagnostics;
-    let (loaded, failed) = plugins::load_all(&outcome.config, &folder, &engine, log);
+    let (loaded, failed) = plugins::load_all(&outcome.config, &folder, &engine, log, &shelf(&outcome.config, &folder));
     diagnostics.extend(failed);
     let planned = planner::plan(&outcome.config, &plugins::describe(&loaded));
     let plan = planned.map_err(|errors| diagnostics.extend(errors)).ok();
@@ -65,7 +77,29 @@ pub fn check_with(engine: Engine, file: &Path, log: plugins::LogFor<'_>) -> Resu
 
 /// As [`check`], printing to standard error what there is to say. The error is the exit code.
 pub fn load(file: &Path, log: plugins::LogFor<'_>) -> Result<Pipeline, ExitCode> {
-    let checked = check(file, log).map_err(|(message, code)| {
+    said(check(file, log))
+}
+
+/// The releases that a pipeline keeps, and those that were chosen over its files.
+pub fn shelf(config: &Config, folder: &Path) -> Shelf {
+    let store = store(config, folder);
+    let choices = store.choices();
+    Shelf { store: Some(store), choices }
+}
+
+/// Where a pipeline's releases are.
+pub fn store(config: &Config, folder: &Path) -> Store {
+    Store::new(folder.join(&config.server.state))
+}
+
+/// As [`load`], for running it: with the releases that run.
+pub fn load_to_run(file: &Path, log: plugins::LogFor<'_>) -> Result<Pipeline, ExitCode> {
+    said(engine().and_then(|engine| check_with(engine, file, log, &shelf)))
+}
+
+/// Prints what there is to say.
+fn said(found: Result<Checked, (String, u8)>) -> Result<Pipeline, ExitCode> {
+    let checked = found.map_err(|(message, code)| {
         eprintln!("error: {message}");
         ExitCode::from(code)
     })?;

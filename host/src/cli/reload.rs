@@ -1,40 +1,28 @@
-//! How `wasmill run` builds its pipeline again.
+//! `wasmill reload`: a running pipeline reads its files again.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::ExitCode;
 
-use wasmill_core::config::PluginPath;
+use super::remote::Remote;
 
-use super::pipeline::{self, Pipeline};
-use super::render::render;
-use super::run::checked;
-use crate::plugin_log::{self, Voices};
-use crate::reload::{Build, Built};
-use crate::supervisor::Reloading;
+/// Let a running pipeline read its configuration and plugins again, without a restart
+///
+/// Everything is built and verified first; then all tasks change between two batches, or none does. SIGHUP and a saved file ask for
+/// the same.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  WASMILL_TOKEN=… wasmill reload                What the files say now
+  wasmill reload --reset-state                  Also if a plugin cannot read the states of its predecessor
 
-/// The files of a pipeline, and how it is built from them again.
-pub fn reloading(file: &Path, pipeline: &Pipeline, voices: &Arc<Voices>) -> Reloading {
-    let (path, engine, voices) = (file.to_owned(), pipeline.engine.clone(), Arc::clone(voices));
-    let build: Build = Box::new(move || {
-        let found = pipeline::check_with(engine.clone(), &path, &plugin_log::shared(&voices)).map_err(|(e, _)| e)?;
-        let text = table(&path)?;
-        match found.pipeline {
-            Some(pipeline) => Ok(Built { checked: checked(pipeline), text }),
-            None => Err(render(&found.source, &found.diagnostics, false)),
-        }
-    });
-    Reloading { text: table(file).unwrap_or_default(), files: files(file, pipeline), build }
+Exit codes: 0 changed or nothing to change, 1 refused (what ran runs on), 2 wrong use.")]
+pub struct Args {
+    /// Rebuild from the topic the states that the new release cannot read, instead of refusing it
+    #[arg(long)]
+    reset_state: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
-fn table(file: &Path) -> Result<toml::Table, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    text.parse().map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn files(file: &Path, pipeline: &Pipeline) -> Vec<PathBuf> {
-    let plugins = pipeline.config.plugins.iter().filter_map(|plugin| match &plugin.path.value {
-        PluginPath::File(path) => Some(pipeline.folder.join(path)),
-        PluginPath::Builtin(_) => None,
-    });
-    std::iter::once(file.to_owned()).chain(plugins).collect()
+pub fn run(args: &Args) -> ExitCode {
+    args.remote.change(&format!("/api/v1/reloads?reset_state={}", args.reset_state), Vec::new())
 }

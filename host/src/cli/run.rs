@@ -40,7 +40,7 @@ enum Until {
 
 pub fn run(args: &Args) -> ExitCode {
     let voices = Arc::new(Voices::default());
-    let pipeline = match pipeline::load(&args.file, &plugin_log::shared(&voices)) {
+    let pipeline = match pipeline::load_to_run(&args.file, &plugin_log::shared(&voices)) {
         Ok(pipeline) => pipeline,
         Err(code) => return code,
     };
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> ExitCode {
         bounded: args.until == Some(Until::End),
         listen: args.listen.unwrap_or(pipeline.config.server.listen),
         stop_after: None,
-        reload: Some(super::reload::reloading(&args.file, &pipeline, &voices)),
+        reload: Some(super::rebuild::reloading(&args.file, &pipeline, &voices)),
         voices,
         on_listening: Box::new(|address| tracing::info!("the page is at http://{address}/")),
     };

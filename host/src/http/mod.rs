@@ -17,8 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use crossbeam_channel::Sender;
 use tokio::net::TcpListener;
 use wasmill_core::plan::Plan;
@@ -28,6 +29,7 @@ use wasmill_core::time::Nanos;
 use crate::current::Current;
 use crate::figures::Figures;
 use crate::plugin_log::Voices;
+use crate::releases::Store;
 use crate::reload::{Reloads, Request};
 use crate::status::Pipeline;
 use crate::status::describe::{self, Subject};
@@ -51,6 +53,7 @@ pub struct Site {
     voices: Arc<Voices>,
     reloads: Arc<Reloads>,
     requests: Option<Sender<Request>>,
+    releases: Option<Store>,
     started_at: Nanos,
     sampler: Sampler,
     hub: events::Hub,
@@ -72,7 +75,7 @@ impl Site {
         store: Option<Arc<dyn SeriesStore>>,
         health: Arc<Health>,
     ) -> Self {
-        let (voices, reloads, requests, sampler, hub) = Default::default();
+        let (voices, reloads, requests, releases, sampler, hub) = Default::default();
         let shown = Current::new(Shown { plan, plugins: Vec::new() });
         Site {
             name: name.into(),
@@ -83,6 +86,7 @@ impl Site {
             voices,
             reloads,
             requests,
+            releases,
             started_at: now(),
             sampler,
             hub,
@@ -101,9 +105,9 @@ impl Site {
         self.shown.set(Arc::new(Shown { plan, plugins }));
     }
 
-    /// Takes requests for reloads and hands them on.
-    pub fn with_requests(mut self, requests: Option<Sender<Request>>) -> Self {
-        self.requests = requests;
+    /// Takes requests for reloads and hands them on; shows what `releases` ran.
+    pub fn with_requests(mut self, requests: Sender<Request>, releases: Store) -> Self {
+        (self.requests, self.releases) = (Some(requests), Some(releases));
         self
     }
 
@@ -209,7 +213,7 @@ pub async fn serve(
 type Route = (&'static str, fn() -> MethodRouter<Arc<Site>>);
 
 /// What answers; `openapi.json` describes each.
-const ROUTES: [Route; 11] = [
+const ROUTES: [Route; 13] = [
     ("/livez", || get(api::livez)),
     ("/readyz", || get(api::readyz)),
     ("/metrics", || get(api::metrics)),
@@ -218,6 +222,10 @@ const ROUTES: [Route; 11] = [
     ("/api/v1/series", || get(api::series)),
     ("/api/v1/dead-letters", || get(api::dead_letters)),
     ("/api/v1/reloads", || get(reloads::list).post(reloads::reload)),
+    ("/api/v1/plugins/{name}/releases", || {
+        get(reloads::history).post(reloads::release).layer(DefaultBodyLimit::max(wasmill_wasm::MAX_FILE_BYTES as usize))
+    }),
+    ("/api/v1/plugins/{name}/rollback", || post(reloads::rollback)),
     ("/api/v1/events", || get(events::events)),
     ("/api/v1/openapi.json", || get(api::openapi)),
     ("/", || get(assets::index)),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::Site;
 use super::problem::Problem;
-use crate::reload::{Outcome, Report, Request};
+use crate::releases::Entry;
+use crate::reload::{Outcome, Report, Request, What};
 
 #[derive(Serialize)]
 pub struct List {
@@ -33,6 +35,51 @@ pub struct Options {
 pub async fn reload(State(site): State<Arc<Site>>, Query(options): Query<Options>) -> Result<Response, Problem> {
     ask(&site, |reply| Request {
         trigger: "POST /api/v1/reloads".to_owned(),
+        what: What::Files,
+        reset_state: options.reset_state,
+        reply: Some(reply),
+    })
+    .await
+}
+
+#[derive(Serialize)]
+pub struct History {
+    /// The newest last.
+    history: Vec<Entry>,
+}
+
+/// What a plugin ran, when, from which offsets on, and who asked for it.
+pub async fn history(State(site): State<Arc<Site>>, Path(plugin): Path<String>) -> Result<Json<History>, Problem> {
+    let Some(releases) = site.releases.clone() else { return Ok(Json(History { history: Vec::new() })) };
+    let all = tokio::task::spawn_blocking(move || releases.history()).await.map_err(|e| Problem::internal(&e))?;
+    Ok(Json(History { history: all.into_iter().filter(|entry| entry.plugin == plugin).collect() }))
+}
+
+/// A release in place of the plugin's file; the body is the wasm. Answers as [`reload`].
+pub async fn release(
+    State(site): State<Arc<Site>>,
+    Path(plugin): Path<String>,
+    Query(options): Query<Options>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    ask(&site, |reply| Request {
+        trigger: format!("POST /api/v1/plugins/{plugin}/releases"),
+        what: What::Release { plugin, bytes: body.into() },
+        reset_state: options.reset_state,
+        reply: Some(reply),
+    })
+    .await
+}
+
+/// What the plugin ran before. Answers as [`reload`].
+pub async fn rollback(
+    State(site): State<Arc<Site>>,
+    Path(plugin): Path<String>,
+    Query(options): Query<Options>,
+) -> Result<Response, Problem> {
+    ask(&site, |reply| Request {
+        trigger: format!("POST /api/v1/plugins/{plugin}/rollback"),
+        what: What::Rollback { plugin },
         reset_state: options.reset_state,
         reply: Some(reply),
     })

@@ -41,7 +41,11 @@ async fn every_route_answers_and_is_in_the_openapi_document() {
         let query = if path.ends_with("/series") { "?measurement=a&field=b" } else { "" };
         let answer = get(format!("{}{path}{query}", server.base)).await;
         // Without a store there are no series, and it says so.
-        let expected = if query.is_empty() { 200 } else { 404 };
+        let expected = match path {
+            path if path.ends_with("/rollback") => 405,
+            _ if query.is_empty() => 200,
+            _ => 404,
+        };
         assert_eq!(answer.status(), expected, "{path}");
         assert!(answer.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
         assert!(!answer.headers().contains_key("access-control-allow-origin"));
@@ -121,6 +125,20 @@ async fn what_is_not_there_and_what_is_asked_wrongly_are_problem_documents() {
         let body: serde_json::Value = answer.json().await.unwrap();
         assert_eq!(body["status"], status);
     }
-    let post = reqwest::Client::new().post(format!("{}/api/v1/pipeline", server.base)).send().await.unwrap();
-    assert_eq!(post.status(), 405);
+}
+
+#[tokio::test]
+async fn nothing_can_be_changed_without_a_token_that_the_configuration_sets() {
+    let post = async |server: &Running, path: &str, token: &str| {
+        let request = reqwest::Client::new().post(format!("{}{path}", server.base)).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let open = start(None).await;
+    let closed = start(Some("s3cret")).await;
+    for path in ["/api/v1/reloads", "/api/v1/plugins/a/releases", "/api/v1/plugins/a/rollback"] {
+        assert_eq!(post(&open, path, "s3cret").await, 403, "{path}: any page in a browser here could send this");
+        assert_eq!(post(&closed, path, "wrong").await, 401, "{path}");
+        assert_eq!(post(&closed, path, "s3cret").await, 503, "{path}: this one takes no reloads");
+    }
+    assert_eq!(post(&closed, "/api/v1/pipeline", "s3cret").await, 405);
 }

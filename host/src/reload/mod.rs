@@ -1,11 +1,13 @@
 //! Changing what runs while it runs: build off the data path, verify, swap in every task between two batches or in none, keep.
 
+mod choose;
 mod compare;
 mod report;
 mod service;
 mod swap;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -26,6 +28,7 @@ use crate::http::Site;
 use crate::lane::{ExchangeMessage, LaneMessage};
 use crate::mirror::Mirror;
 use crate::outlets::Outlets;
+use crate::releases::{Choices, Store};
 use crate::source::Control;
 use crate::supervisor::Checked;
 use compare::Change;
@@ -40,13 +43,25 @@ pub struct Built {
     pub text: toml::Table,
 }
 
-/// Reads, checks and compiles anew; the error is what a person should read.
-pub type Build = Box<dyn Fn() -> Result<Built, String> + Send>;
+/// Reads, checks and compiles anew, with these releases in place of files; the error is what a person should read.
+pub type Build = Box<dyn Fn(&Choices) -> Result<Built, String> + Send>;
 
-/// Somebody wants what runs to become what is written.
+/// What should run from now on.
+#[derive(Debug)]
+pub enum What {
+    /// What the files say.
+    Files,
+    /// This release of a plugin, in place of its file.
+    Release { plugin: String, bytes: Vec<u8> },
+    /// What the plugin ran before.
+    Rollback { plugin: String },
+}
+
+/// Somebody wants something else to run.
 pub struct Request {
     /// Who or what: `SIGHUP`, `file plugins/revenue.wasm`, `POST /api/v1/reload`.
     pub trigger: String,
+    pub what: What,
     /// States that cannot be carried over are rebuilt by replay instead of refusing the change.
     pub reset_state: bool,
     pub reply: Option<oneshot::Sender<Report>>,
@@ -91,6 +106,9 @@ pub struct Reloader {
     pub build: Build,
     pub running: Checked,
     pub text: toml::Table,
+    pub store: Store,
+    /// The configuration's: relative paths start here.
+    pub folder: PathBuf,
     pub lanes: Vec<LaneControl>,
     /// In the plan's order.
     pub sources: Vec<SourceControl>,
@@ -104,6 +122,7 @@ pub struct Reloader {
 /// What was built and compared, ready to be swapped in.
 struct Next {
     built: Built,
+    choices: Choices,
     change: Change,
 }
 
@@ -137,7 +156,7 @@ impl Reloader {
 
     /// Every step, top to bottom. Whatever fails before the swap has changed nothing.
     fn steps(&mut self, request: &Request, report: &mut Report) -> Result<Outcome, String> {
-        let next = report.step("build", |_| self.build())?;
+        let next = report.step("build", |_| self.build(&request.what))?;
         (report.plugins, report.routes) = (next.change.plugins.clone(), next.change.routes.clone());
         if next.change.is_empty() {
             return Ok(Outcome::Unchanged);
@@ -151,14 +170,17 @@ impl Reloader {
         } else {
             report.pause_seconds = report.step("swap", |_| self.swap(&next, &deployed))?;
         }
+        // Nothing that fails from here on takes the change back.
+        let _ = report.step("keep", |report| self.keep(&next, report));
         self.running = next.built.checked;
         self.text = next.built.text;
         Ok(Outcome::Changed)
     }
 
     /// Reads and compiles what is written now. Nobody waits for it but the request.
-    fn build(&self) -> Result<(Next, String), String> {
-        let mut built = (self.build)()?;
+    fn build(&self, what: &What) -> Result<(Next, String), String> {
+        let choices = self.choose(what)?;
+        let mut built = (self.build)(&choices)?;
         let fixed = compare::fixed_parts(&self.text, &built.text);
         if !fixed.is_empty() {
             return Err(format!(
@@ -173,12 +195,12 @@ impl Reloader {
             true => "nothing has changed".to_owned(),
             false => describe(&change),
         };
-        Ok((Next { built, change }, detail))
+        Ok((Next { built, choices, change }, detail))
     }
 
     /// Whether the change can be made with all states kept; true: only by a replay.
     fn verify(&self, next: &Next, reset_state: bool) -> Result<(bool, String), String> {
-        let Next { built, change } = next;
+        let Next { built, change, .. } = next;
         if let Some(reason) = compare::impossible(&self.running.plan, &built.checked.plan) {
             return Err(format!("{reason}: restart Wasmill for it"));
         }

@@ -4,7 +4,8 @@ use crossbeam_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{QUEUE_REQUESTS, Reloader, Request, watch};
+use super::{QUEUE_REQUESTS, Reloader, Request, What, watch};
+use crate::releases::Store;
 use crate::supervisor::Reloading;
 
 /// A running reloader. It must be stopped before the sources and sinks it sends to.
@@ -22,11 +23,12 @@ pub struct Service {
 pub fn start(
     reloading: Reloading,
     (requests, queue): (Sender<Request>, Receiver<Request>),
-    make: impl FnOnce(super::Build, toml::Table) -> Reloader,
+    make: impl FnOnce(super::Build, toml::Table, Store) -> Reloader,
     runtime: &Handle,
 ) -> Result<Service, std::io::Error> {
-    let Reloading { text, files, build } = reloading;
-    let reloader = make(build, text);
+    let Reloading { text, store, files, build } = reloading;
+    let reloader = make(build, text, store);
+    reloader.begin();
     let (stop, stopped) = crossbeam_channel::bounded(1);
     let watch = watch::start(&files, requests.clone())
         .map_err(|error| tracing::warn!("cannot watch the plugins' files: {error}; reload with SIGHUP"))
@@ -58,7 +60,7 @@ impl Service {
 
 impl Request {
     pub fn by(trigger: impl Into<String>) -> Self {
-        Request { trigger: trigger.into(), reset_state: false, reply: None }
+        Request { trigger: trigger.into(), what: What::Files, reset_state: false, reply: None }
     }
 }
 

@@ -12,6 +12,9 @@ use super::fold::{Fold, aggregate};
 use super::route::RouteTask;
 use super::{SourceRuntime, Task};
 
+/// A route's, in the order in which rows pass them.
+type Transformers = Vec<Box<dyn Transformer>>;
+
 /// States that cross in one call.
 const SLOTS_A_CALL: usize = 65_536;
 
@@ -26,7 +29,7 @@ pub struct Prepared {
 
 enum PreparedRoute {
     /// It goes on; what has changed is new.
-    Kept { was: RouteId, transformers: Option<Vec<Box<dyn Transformer>>>, carried: Option<Carried> },
+    Kept { was: RouteId, transformers: Option<Transformers>, carried: Option<Carried> },
     /// It was not there before.
     New(Box<RouteTask>),
 }
@@ -132,7 +135,7 @@ impl RouteTask {
         &mut self,
         next: &Arc<SourceRuntime>,
         id: RouteId,
-    ) -> Result<(Option<Vec<Box<dyn Transformer>>>, Option<Carried>), String> {
+    ) -> Result<(Option<Transformers>, Option<Carried>), String> {
         let old = Arc::clone(&self.source);
         let (before, after) = (&old.plan.routes[self.id].transforms, &next.plan.routes[id].transforms);
         let same = before.len() == after.len()
@@ -156,7 +159,7 @@ impl RouteTask {
         &mut self,
         source: Arc<SourceRuntime>,
         id: RouteId,
-        transformers: Option<Vec<Box<dyn Transformer>>>,
+        transformers: Option<Transformers>,
         carried: Option<Carried>,
     ) {
         if let Some(transformers) = transformers {

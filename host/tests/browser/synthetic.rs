@@ -219,21 +219,21 @@ impl World {
     }
 
     fn advance_work(&self, batch: u64) {
-        for route in &self.figures.routes {
+        for route in self.figures.routes.get().iter() {
             route.rows_in.add(batch);
             route.accepted.add(batch);
             route.rows_out.add(4);
             route.windows_on_time.add(4);
             route.slots.set(24);
         }
-        self.figures.routes[1].filtered.add(batch * 9 / 10);
-        for (n, plugin) in self.figures.plugins.iter().enumerate() {
+        self.figures.routes.get()[1].filtered.add(batch * 9 / 10);
+        for (n, plugin) in self.figures.plugins.get().iter().enumerate() {
             plugin.calls.add(1);
             plugin.rows.add(batch);
             plugin.call_seconds.record(Duration::from_micros(18 + 40 * n as u64));
             plugin.memory_bytes.set(1_200_000 + 400_000 * n as i64);
         }
-        for sink in &self.figures.sinks {
+        for sink in self.figures.sinks.get().iter() {
             sink.rows.add(12);
             sink.queued_rows.set((batch % 40) as i64);
             sink.write_seconds.record(Duration::from_millis(4));
@@ -244,10 +244,10 @@ impl World {
         let (source, route, code) = ("orders".to_owned(), route.to_owned(), code.to_owned());
         self.figures.refuse(RefusalKey { source, route, stage, code, dropped: false }, count);
         if stage == Stage::Transform {
-            self.figures.plugins[0].rejects.add(count);
+            self.figures.plugins.get()[0].rejects.add(count);
         }
         if stage == Stage::Late {
-            self.figures.routes[1].late.add(count);
+            self.figures.routes.get()[1].late.add(count);
         }
     }
 }

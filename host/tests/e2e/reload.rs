@@ -1,6 +1,7 @@
 //! Plugins and routes that change while events come: no point is lost, doubled or wrong, and what does not fit changes nothing.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use crate::commerce;
 use crate::crash::{finish, handled};
 use crate::guests;
-use crate::harness::{PATIENCE, Run, Site, TOKEN, wait_for};
+use crate::harness::{PATIENCE, Run, Site, TOKEN, WASMILL, wait_for};
 use crate::points;
 
 const EVENTS: u64 = 200_000;
@@ -49,6 +50,16 @@ fn replace(file: &PathBuf, bytes: &[u8]) {
 fn reload(run: &Run<'_>, query: &str) -> (u16, Value) {
     let (code, text) = run.ask(Method::POST, &format!("/api/v1/reloads{query}")).unwrap();
     (code, serde_json::from_str(&text).unwrap())
+}
+
+/// The sha256 of the plugin `revenue` that runs.
+fn release_in(status: &Value) -> Option<String> {
+    let plugins = status["plugins"].as_array()?;
+    plugins.iter().find(|p| p["name"] == "revenue").and_then(|p| p["release"].as_str()).map(str::to_owned)
+}
+
+fn release(run: &Run<'_>) -> Option<String> {
+    release_in(&run.status()?)
 }
 
 fn last_reload(run: &Run<'_>) -> Option<Value> {
@@ -100,15 +111,11 @@ fn a_saved_file_takes_over_by_itself_and_a_broken_one_changes_nothing() {
     site.produce(20_000, &commerce::disorder("2026-01-01T01:30:00Z", "23"));
     let mut run = site.run(&[]);
     run.wait_until("events are handled", |status| handled(status) > 0);
-    let release = |status: &Value| {
-        let plugins = status["plugins"].as_array().cloned().unwrap_or_default();
-        plugins.iter().find(|p| p["name"] == "revenue").map(|p| p["release"].as_str().unwrap().to_owned())
-    };
-    let before = run.status().as_ref().and_then(release);
+    let before = release(&run);
 
     replace(&revenue(&site), &variant(&original, 1));
-    run.wait_until("the new release runs", |status| release(status) != before);
-    let changed = run.status().as_ref().and_then(release);
+    run.wait_until("the new release runs", |status| release_in(status) != before);
+    let changed = release(&run);
 
     for broken in [&b"\0asm this is no plugin"[..], &another_world] {
         let number = last_reload(&run).unwrap()["number"].as_u64();
@@ -118,11 +125,11 @@ fn a_saved_file_takes_over_by_itself_and_a_broken_one_changes_nothing() {
         });
         assert_eq!(report["outcome"], "refused", "{report:#}");
         assert!(report["reason"].as_str().unwrap().contains("revenue"), "{report:#}");
-        assert_eq!(run.status().as_ref().and_then(release), changed);
+        assert_eq!(release(&run), changed);
     }
 
     replace(&revenue(&site), &variant(&original, 2));
-    run.wait_until("the mended release runs", |status| release(status) != changed);
+    run.wait_until("the mended release runs", |status| release_in(status) != changed);
     site.produce(20_000, &commerce::disorder("2026-01-01T01:50:00Z", "24"));
     run.wait_until_committed();
     run.stop();
@@ -159,4 +166,46 @@ fn routes_come_go_and_change_without_a_restart_and_the_others_do_not_notice() {
     site.write(&whole);
     run.stop();
     check(&site);
+}
+
+#[test]
+fn a_release_that_was_sent_outlives_a_restart_and_is_taken_back_by_one_command() {
+    let site = site();
+    let original = std::fs::read(revenue(&site)).unwrap();
+    let mut run = site.run(&[]);
+    run.wait_until("it runs", |status| status["state"] == "running");
+    let other = site.folder.path().join("other.wasm");
+    std::fs::write(&other, variant(&original, 7)).unwrap();
+    let first = release(&run);
+    let wasmill = |run: &Run<'_>, arguments: &[&str]| {
+        let url = format!("http://{}", run.address);
+        let command = ["plugin"].iter().chain(arguments).chain(&["--url", &url]).copied().collect::<Vec<_>>();
+        Command::new(WASMILL).args(command).env("WASMILL_TOKEN", TOKEN).output().unwrap()
+    };
+
+    let done = wasmill(&run, &["promote", "revenue", other.to_str().unwrap()]);
+    assert!(done.status.success(), "{done:?}");
+    let second = release(&run);
+    assert_ne!(first, second);
+    let unknown = wasmill(&run, &["promote", "revenu", other.to_str().unwrap()]);
+    assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
+
+    run.stop();
+    let mut run = site.run(&[]);
+    run.wait_until("it runs again", |status| status["state"] == "running");
+    assert_eq!(release(&run), second, "the choice outlives the process");
+
+    let back = wasmill(&run, &["rollback", "revenue"]);
+    assert!(back.status.success(), "{back:?}");
+    assert_eq!(release(&run), first);
+    let history = String::from_utf8(wasmill(&run, &["history", "revenue"]).stdout).unwrap();
+    assert_eq!(history.lines().count(), 4, "{history}");
+    assert!(history.contains("rollback") && history.contains("start"), "{history}");
+
+    let refused = Command::new(WASMILL)
+        .args(["reload", "--url", &format!("http://{}", run.address), "--token", "wrong"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    run.stop();
 }

@@ -35,7 +35,8 @@ pub fn server(cx: &mut Context<'_>, root: &Table<'_>) -> Server {
             ),
         }
     }
-    Server { listen, token: table.secret(cx, "token").map(|token| token.value) }
+    let state = table.text(cx, "state").map_or_else(|| ".wasmill".to_owned(), |state| state.value);
+    Server { listen, token: table.secret(cx, "token").map(|token| token.value), state }
 }
 
 pub fn kafka(cx: &mut Context<'_>, root: &Table<'_>) -> Kafka {

@@ -363,12 +363,21 @@ impl<'n> Table<'n> {
     }
 }
 
+/// Reports a path that has not one plain value in each event, where `what` needs that.
+pub fn check_plain(cx: &mut Context<'_>, path: &Spanned<String>, what: &str) {
+    if path.value.contains("[*]") || path.value == "@time" {
+        let message = format!("`{}` cannot be {what}: it has not one plain value an event", path.value);
+        let help = "name a text, a number or a boolean";
+        cx.push(Diagnostic::error(&path.span, message, "not a plain value").help(help));
+    }
+}
+
 /// Reports what is no path.
 pub fn check_path(cx: &mut Context<'_>, path: &Spanned<String>) -> bool {
     match Path::parse(&path.value) {
         Ok(_) => true,
         Err(why) => {
-            cx.push(Diagnostic::error(&path.span, "this is not the path of a field", why.to_string()).help(
+            cx.push(Diagnostic::error(&path.span, "this is not the path of a field", why.rule()).help(
                 "a path is `amount`, `data.amount`, `items[0].id`, `items[*].price`, or of the record \
                      itself: `@key`, `@headers.tenant`",
             ));

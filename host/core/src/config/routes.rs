@@ -4,7 +4,7 @@ use super::connections::scalar;
 use super::diagnostic::{Diagnostic, Spanned};
 use super::keys;
 use super::names::named;
-use super::reader::{Context, Part, Table, check_path};
+use super::reader::{Context, Part, Table, check_path, check_plain};
 use super::targets::targets;
 use super::tree::{Entry, Node, Value};
 use super::types::{Aggregate, KeyField, Route, Where};
@@ -133,12 +133,7 @@ fn key_field(cx: &mut Context<'_>, route: &Table<'_>, node: &Node) -> Option<Key
         return None;
     }
     let last = Path::parse(&path.value).map(|path| path.last().to_owned()).unwrap_or_default();
-    if path.value.contains("[*]") || path.value == "@time" {
-        let message = format!("`{}` cannot be a key: it has not one plain value an event", path.value);
-        cx.push(
-            Diagnostic::error(&path.span, message, "not a plain value").help("group by a text, a number or a boolean"),
-        );
-    }
+    check_plain(cx, &path, "a key");
     Some(KeyField { name: name.map_or(last, |name| name.value), path })
 }
 

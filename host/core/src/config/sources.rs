@@ -4,7 +4,7 @@ use super::connections::check_topic;
 use super::diagnostic::{Diagnostic, Spanned};
 use super::keys;
 use super::names::named;
-use super::reader::{Context, Table, check_path};
+use super::reader::{Context, Table, check_path, check_plain};
 use super::tree::Entry;
 use super::types::{Source, Start};
 use super::units;
@@ -43,7 +43,7 @@ fn source(cx: &mut Context<'_>, entry: &Entry) -> Option<Source> {
         idle_after: duration(cx, "idle_after", DEFAULT_IDLE_AFTER),
         max_ahead: duration(cx, "max_ahead", DEFAULT_MAX_AHEAD),
         start: start(cx, &table),
-        partitioned_by: table.paths(cx, "partitioned_by").unwrap_or_default(),
+        partitioned_by: partitioned_by(cx, &table),
         partitions: table.integer(cx, "partitions").map(|partitions| partitions.value as u32),
         on_invalid: match table.choice(cx, "on_invalid") {
             Some("drop") => OnInvalid::Drop,
@@ -51,6 +51,12 @@ fn source(cx: &mut Context<'_>, entry: &Entry) -> Option<Source> {
             _ => OnInvalid::DeadLetter,
         },
     })
+}
+
+fn partitioned_by(cx: &mut Context<'_>, table: &Table<'_>) -> Vec<Spanned<String>> {
+    let paths = table.paths(cx, "partitioned_by").unwrap_or_default();
+    paths.iter().for_each(|path| check_plain(cx, path, "what a topic is partitioned by"));
+    paths
 }
 
 fn topics(cx: &mut Context<'_>, table: &Table<'_>) -> Vec<String> {

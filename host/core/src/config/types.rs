@@ -48,6 +48,8 @@ impl Config {
 pub struct Server {
     pub listen: SocketAddr,
     pub token: Option<Secret>,
+    /// A folder, as written: relative paths start at the configuration's.
+    pub state: String,
 }
 
 #[derive(Clone, Debug)]

@@ -15,12 +15,8 @@ pub fn read(frame: &mut Frame, scope: &Scope, reader: &str, field: &Field, span:
         return check_edge(written, reader, field, span).map(|()| bound(written.column));
     }
     let path = Path::parse(&field.path).map_err(|why| {
-        Diagnostic::error(
-            span,
-            format!("plugin `{reader}` asks for `{}`, which is no path", field.path),
-            why.to_string(),
-        )
-        .help("mend the plugin, or the option of its `config` that names the field")
+        Diagnostic::error(span, format!("plugin `{reader}` asks for `{}`, which is no path", field.path), why.rule())
+            .help("mend the plugin, or the option of its `config` that names the field")
     })?;
     check_kind(&path, reader, field, span)?;
     if path == Path::Record(RecordField::Time) {
@@ -117,8 +113,8 @@ pub fn scalar(
         let help = format!("it must be one of {}", quoted(kinds.iter().map(|kind| kind.name())));
         return Err(Diagnostic::error(&path.span, message, "of another kind").help(help));
     }
-    let parsed = Path::parse(&path.value)
-        .map_err(|why| Diagnostic::error(&path.span, "not the path of a field", why.to_string()))?;
+    let parsed =
+        Path::parse(&path.value).map_err(|why| Diagnostic::error(&path.span, "not the path of a field", why.rule()))?;
     check_reachable(frame, scope, who, &parsed, &path.value, &path.span)?;
     Ok((frame.decode(DecodeField { path: path.value.clone(), kind: DecodeKind::Scalar }), None))
 }

@@ -5,6 +5,7 @@ mod build;
 mod cargo;
 mod inspect;
 mod new;
+mod release;
 mod sdk;
 mod smoke;
 mod test;
@@ -31,6 +32,9 @@ enum Command {
     Build(build::Args),
     Inspect(inspect::Args),
     Test(test::Args),
+    Promote(release::PromoteArgs),
+    Rollback(release::RollbackArgs),
+    History(release::HistoryArgs),
 }
 
 pub fn run(args: &Args) -> ExitCode {
@@ -39,6 +43,9 @@ pub fn run(args: &Args) -> ExitCode {
         Command::Build(args) => build::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Test(args) => test::run(args),
+        Command::Promote(args) => release::promote(args),
+        Command::Rollback(args) => Ok(release::rollback(args)),
+        Command::History(args) => Ok(release::history(args)),
     };
     result.unwrap_or_else(|problem| {
         eprintln!("error: {problem}");

@@ -38,6 +38,7 @@ fn site() -> Arc<Site> {
 fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
     let (name, mut rest) = line.split_at(line.find(['{', ' ']).unwrap());
     let mut labels = BTreeMap::new();
+    rest = rest.strip_prefix("{}").unwrap_or(rest);
     while let Some(inside) = rest.strip_prefix(['{', ',']) {
         let (label, value) = inside.split_once("=\"").unwrap();
         let mut text = String::new();

@@ -37,8 +37,15 @@ pub static SERVER: Section = Section {
             Shape::Secret,
             "\"${WASMILL_TOKEN}\"",
             "the bearer token that the API and the page ask for; without it they are open to \
-                 all who reach the address",
+                 all who reach the address, and nothing can be changed through them",
         ),
+        key(
+            "state",
+            Shape::Text,
+            "\".wasmill\"",
+            "a folder, relative to this file, for the releases of plugins that ran and their history",
+        )
+        .or("\".wasmill\""),
     ],
     later: &[
         later("ingest", "taking events over HTTP comes with a later version"),
