@@ -9,11 +9,13 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The demo's example, whose plugins travel with the binary.
 const DEMO: &str = "commerce";
 /// What a plugin's author needs of this repository. Tests stay behind.
-const SDK: [&str; 5] = [
+const SDK: [&str; 7] = [
     "plugins/sdk/Cargo.toml",
     "plugins/sdk/src",
     "plugins/sdk-macros/Cargo.toml",
     "plugins/sdk-macros/src",
+    "plugins/sdk-js/wasmill.js",
+    "plugins/sdk-python/wasmill",
     "wit/v0.1",
 ];
 
@@ -74,6 +76,10 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
         return Ok(());
     }
     let failed = |error| format!("cannot read {}: {error}", path.display());
+    // What Python leaves beside its sources.
+    if path.ends_with("__pycache__") {
+        return Ok(());
+    }
     for entry in std::fs::read_dir(path).map_err(failed)? {
         list(&entry.map_err(failed)?.path(), files)?;
     }

@@ -231,3 +231,27 @@ fn a_file_that_the_host_would_refuse_is_refused_with_the_reason() {
         assert!(shown.contains(fact), "no {fact:?}: {shown}");
     }
 }
+
+#[test]
+fn a_plugin_in_another_language_says_which_tool_is_missing_and_what_its_manifest_lacks() {
+    let author = Author::new();
+    let cache = author.path("cache");
+    let bare = |arguments: &[&str]| {
+        author.command(arguments).env("WASMILL_CACHE", &cache).env("PATH", "/nowhere").output().unwrap()
+    };
+    for (language, tool) in [("python", "componentize-py"), ("javascript", "componentize-qjs")] {
+        assert!(bare(&["plugin", "new", language, "--lang", language]).status.success());
+        refused(&bare(&["plugin", "build", language]), 1, &format!("{tool} is missing; install it with: "));
+    }
+    author.write(
+        "python/plugin.toml",
+        "name = \"p\"\nlanguage = \"python\"\nworld = \"transformer\"\nsource = \"gone.py\"\n",
+    );
+    author.refused(
+        &["plugin", "build", "python"],
+        2,
+        "`source` must name the file with the plugin, and \"gone.py\" is none",
+    );
+    author.write("python/plugin.toml", "name = \"p\"\nlanguage = \"cobol\"\n");
+    author.refused(&["plugin", "build", "python"], 2, "cobol");
+}

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod aggregator;
+mod author;
 mod cache;
 mod contract;
 mod cut;
@@ -28,6 +29,7 @@ mod transformer;
 mod v0_1;
 mod wasi;
 
+pub use author::{adapt, describe};
 pub use contract::{CONTRACT_VERSION, World};
 pub use cut::{MAX_BATCH_BYTES, MAX_BATCH_ROWS};
 pub use engine::{Engine, Settings, TICK};

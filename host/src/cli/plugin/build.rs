@@ -8,13 +8,15 @@ use wasmill_wasm::Engine;
 
 use super::artefact::Artefact;
 use super::cargo::Crate;
+use super::foreign::Foreign;
 use super::{Problem, engine, sdk, size};
 use crate::cli::print;
 
 /// Build plugins for WebAssembly, and check them as the host would
 ///
-/// Each folder is a Rust crate. It is compiled by cargo (profile `plugin` where its workspace has one, otherwise `release`), held
-/// against the contract, and written to NAME.wasm.
+/// A folder is a Rust crate, which is compiled by cargo (profile `plugin` where its workspace has one, otherwise `release`), or has a
+/// `plugin.toml` that names another language, whose own tools then build it. The file is held against the contract, and written to
+/// NAME.wasm.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +24,7 @@ Examples:
   wasmill plugin build plugins/*/ --out plugins
   wasmill plugin build --json revenue     Name, file, size and sha256, for programs")]
 pub struct Args {
-    /// Folders of plugins' crates
+    /// Folders of plugins
     #[arg(value_name = "DIR", default_value = ".")]
     folders: Vec<PathBuf>,
     /// Where the files go; otherwise each into its crate's folder
@@ -60,10 +62,14 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
 }
 
 fn build(engine: &Engine, folder: &Path, out: Option<&Path>) -> Result<Artefact, Problem> {
+    let out = out.unwrap_or(folder);
+    if let Some(plugin) = Foreign::find(folder)? {
+        return Artefact::place(engine, &plugin.name(), &plugin.build()?, out);
+    }
     sdk::restore(folder)?;
     let plugin = Crate::find(folder)?;
     let file = plugin.build()?;
-    Artefact::place(engine, &plugin.library, &file, out.unwrap_or(folder))
+    Artefact::place(engine, &plugin.library, &file, out)
 }
 
 fn for_people(artefact: &Artefact) -> String {

@@ -3,6 +3,7 @@
 mod artefact;
 mod build;
 mod cargo;
+mod foreign;
 mod inspect;
 mod new;
 mod release;

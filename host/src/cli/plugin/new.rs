@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::foreign::{self, Kind, Language};
 use super::{Problem, sdk};
 use crate::cli::print;
 
@@ -10,6 +11,8 @@ const MANIFEST: &str = include_str!("../../../../plugins/template/Cargo.toml.in"
 const CARGO_CONFIG: &str = include_str!("../../../../plugins/template/cargo-config.toml");
 const AGGREGATOR: &str = include_str!("../../../../plugins/template/aggregator.rs");
 const TRANSFORMER: &str = include_str!("../../../../plugins/template/transformer.rs");
+/// Of a crate: the file that is its author's.
+const RUST: &str = "src/lib.rs";
 const IGNORED: &str = "/target/\n*.wasm\n";
 
 /// Names that cargo refuses for a package or a library, and those of the crates that a plugin stands on.
@@ -80,13 +83,14 @@ const TAKEN: [&str; 62] = [
 
 /// Start a plugin of your own: a crate with a plugin that works, and its tests
 ///
-/// It stands on the SDK that travels with this binary, unpacked once into the folder for caches ($WASMILL_CACHE, or wasmill in
+/// In another language (`--lang`) it is a folder with a `plugin.toml` and one file. It stands on the SDK that travels with this binary, unpacked once into the folder for caches ($WASMILL_CACHE, or wasmill in
 /// $XDG_CACHE_HOME or ~/.cache).
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   wasmill plugin new revenue                  An aggregator: rows of a key in a window become points
   wasmill plugin new add-tax --transformer    Rows become rows: parse, clean, enrich, filter, split
+  wasmill plugin new revenue --lang python    In another language than Rust
   wasmill plugin new plugins/revenue          In a folder of its own")]
 pub struct Args {
     /// The crate's name, with or without the folder that it goes into
@@ -98,6 +102,9 @@ pub struct Args {
     /// A plugin that turns a row into 0, 1 or many
     #[arg(long)]
     transformer: bool,
+    /// The language that it is written in
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value = "rust")]
+    lang: Language,
     /// Stand on this copy of the SDK's crate instead (plugins/sdk of the repository)
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
@@ -110,14 +117,30 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         let folder = args.name.display();
         return Err(Problem::Misused(format!("{folder} is there already: choose another name, or remove it")));
     }
+    if args.lang != Language::Rust {
+        return foreign(args, name);
+    }
     let sdk = match &args.sdk {
         Some(folder) => own_sdk(folder)?,
         None => sdk::unpack()?,
     };
     let source = if args.transformer { TRANSFORMER } else { AGGREGATOR };
     write(&args.name, &manifest(name, &sdk), source)?;
-    let steps = if args.transformer { transformer_steps(name) } else { aggregator_steps(name) };
-    Ok(print(&next(&args.name, name, &steps)))
+    let steps = if args.transformer { transformer_steps(name, RUST) } else { aggregator_steps(name) };
+    Ok(print(&next(&args.name, name, RUST, &steps)))
+}
+
+/// A plugin in another language.
+fn foreign(args: &Args, name: &str) -> Result<ExitCode, Problem> {
+    if args.sdk.is_some() {
+        return Err(Problem::Misused(
+            "--sdk is for plugins in Rust: the others are built with the SDK in this binary".to_owned(),
+        ));
+    }
+    let kind = if args.transformer { Kind::Transformer } else { Kind::Aggregator };
+    let source = foreign::new(&args.name, name, args.lang, kind)?;
+    let steps = if args.transformer { transformer_steps(name, source) } else { aggregator_steps(name) };
+    Ok(print(&next(&args.name, name, source, &steps)))
 }
 
 /// The last part of the path, if it can name a package and its file.
@@ -186,9 +209,9 @@ to = [\"charts\"]                       # one of your sinks
     )
 }
 
-fn transformer_steps(name: &str) -> String {
+fn transformer_steps(name: &str, source: &str) -> String {
     format!(
-        "config = {{ tax = 0.19 }}             # what src/lib.rs calls Config
+        "config = {{ tax = 0.19 }}             # what {source} reads
 
 [routes.orders]
 from = \"events\"                       # one of your sources
@@ -197,7 +220,7 @@ transform = [\"{name}\"]
     )
 }
 
-fn next(folder: &Path, name: &str, steps: &str) -> String {
+fn next(folder: &Path, name: &str, source: &str, steps: &str) -> String {
     let shown = folder.display();
     let file = format!("{}.wasm", name.replace('-', "_"));
     let steps = format!(
@@ -207,7 +230,7 @@ fn next(folder: &Path, name: &str, steps: &str) -> String {
     let indented: String =
         steps.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") }).collect();
     format!(
-        "{shown} holds a plugin that works; src/lib.rs is where yours goes. Next:
+        "{shown} holds a plugin that works; {source} is where yours goes. Next:
 
     wasmill plugin test {shown}     # its own tests, then a call in the host
     wasmill plugin build {shown}    # makes {shown}/{file}

@@ -22,6 +22,14 @@ const HASH_DIGITS: usize = 12;
 /// # Errors
 /// There is no folder for caches, or it cannot be written.
 pub fn unpack() -> Result<PathBuf, Problem> {
+    Ok(unpack_all()?.join(MEMBERS[0]))
+}
+
+/// The folder of all SDKs and the contract, laid out as in the repository.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn unpack_all() -> Result<PathBuf, Problem> {
     let folder = folder().ok_or_else(|| {
         Problem::Misused(
             "there is no folder to unpack the SDK into: set WASMILL_CACHE or HOME, or name a copy with --sdk PATH"
@@ -29,7 +37,7 @@ pub fn unpack() -> Result<PathBuf, Problem> {
         )
     })?;
     write(&folder)?;
-    Ok(folder.join(MEMBERS[0]))
+    Ok(folder)
 }
 
 /// Caches are emptied now and then: unpacks the SDK again if the crate in `plugin` stands on it.
