@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::time::{Duration, Instant};
 
 use wasmill_core::dead_letter::Stage;
 
@@ -51,7 +52,7 @@ pub struct Durations {
 }
 
 impl Durations {
-    pub fn record(&self, elapsed: std::time::Duration) {
+    pub fn record(&self, elapsed: Duration) {
         let seconds = elapsed.as_secs_f64();
         let bucket = BUCKETS_SECONDS.iter().position(|b| seconds <= *b).unwrap_or(BUCKETS_SECONDS.len());
         self.buckets[bucket].fetch_add(1, Relaxed);
@@ -190,6 +191,19 @@ pub struct PluginFigures {
     pub call_seconds: Durations,
     pub memory_bytes: Gauge,
     pub fault: Note,
+    /// Since when the release is on trial: it took the place of another one, which it is taken back for if it fails.
+    pub trial: Mutex<Option<Instant>>,
+}
+
+impl PluginFigures {
+    /// Ends the trial; true if there was one that is not older than `most`.
+    pub fn end_trial(&self, most: Duration) -> bool {
+        lock(&self.trial).take().is_some_and(|since| since.elapsed() < most)
+    }
+
+    pub fn begin_trial(&self) {
+        *lock(&self.trial) = Some(Instant::now());
+    }
 }
 
 #[derive(Debug, Default)]
@@ -263,7 +277,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn quantiles_lie_in_the_bucket_that_holds_them() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Sender;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use wasmill_core::config::{Config, SinkKind, Start};
@@ -29,7 +30,7 @@ use crate::plugin_log::Voices;
 use crate::releases::Store;
 use crate::reload::{self, LaneControl, Outs, SourceControl};
 use crate::sink::{self, SinkHandle};
-use crate::source::{self, Control, Ended, SourceConfig, SourceHandle};
+use crate::source::{self, Control, Ended, SourceConfig, SourceHandle, TakeBack};
 use crate::status::health::{Health, Phase};
 
 /// What was read may take so long to be handled, written and committed after SIGTERM; less than the ten seconds that a container's
@@ -151,6 +152,7 @@ pub fn run(checked: Checked, settings: Settings) -> Result<Outcome, RunError> {
             deployed: Arc::clone(&deployed),
             consumer,
             lanes: lanes.clone(),
+            take_back: take_back(requests.0.clone(), settings.reload.is_some() && !settings.bounded),
             checkpoint_interval: checked.config.checkpoint.interval,
             bounded: settings.bounded,
         };
@@ -263,7 +265,7 @@ fn site(
     health: &Arc<Health>,
     store: Option<Arc<dyn SeriesStore>>,
     settings: &Settings,
-    asking: crossbeam_channel::Sender<reload::Request>,
+    asking: Sender<reload::Request>,
 ) -> Arc<Site> {
     let (name, plan) = (settings.name.as_str(), Arc::clone(&checked.plan));
     let plugins = checked.plugins.iter().map(|handle| Arc::clone(&handle.plugin)).collect();
@@ -313,6 +315,16 @@ fn start_lanes(plan: &Plan) -> Result<Lanes, RunError> {
         threads.push(thread);
     }
     Ok((lanes, threads))
+}
+
+/// How a source asks for a release to be taken back; it never waits for it.
+fn take_back(requests: Sender<reload::Request>, possible: bool) -> TakeBack {
+    Arc::new(move |plugin, why| {
+        let what = reload::What::Rollback { plugin: plugin.to_owned() };
+        // Whatever the states are: replay rebuilds what the older release cannot read.
+        let request = reload::Request { trigger: format!("failures: {why}"), what, reset_state: true, reply: None };
+        possible && requests.try_send(request).is_ok()
+    })
 }
 
 fn cannot_start_thread(error: std::io::Error) -> RunError {

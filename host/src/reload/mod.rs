@@ -170,6 +170,9 @@ impl Reloader {
         } else {
             report.pause_seconds = report.step("swap", |_| self.swap(&next, &deployed))?;
         }
+        if !matches!(request.what, What::Rollback { .. }) {
+            self.begin_trials(report);
+        }
         // Nothing that fails from here on takes the change back.
         let _ = report.step("keep", |report| self.keep(&next, report));
         self.running = next.built.checked;
@@ -243,6 +246,17 @@ impl Reloader {
             self.figures.plugins.set(Arc::new(first.runtime.plugin_figures.clone()));
         }
         self.site.show(Arc::clone(plan), plugins.iter().map(|handle| Arc::clone(&handle.plugin)).collect());
+    }
+}
+
+impl Reloader {
+    /// Releases that took the place of others are taken back if they fail soon.
+    fn begin_trials(&self, report: &Report) {
+        for figures in self.figures.plugins.get().iter() {
+            if report.plugins.iter().any(|c| c.plugin == figures.name && c.from.is_some() && c.from != c.to) {
+                figures.begin_trial();
+            }
+        }
     }
 }
 

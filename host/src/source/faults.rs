@@ -15,6 +15,9 @@ const MAX_TRAPS: usize = 10;
 /// … within this time stop the source.
 const TRAP_WINDOW: Duration = Duration::from_secs(60);
 
+/// A release that fails so soon after it took another's place is taken back instead.
+const TRIAL: Duration = Duration::from_secs(600);
+
 #[derive(Default)]
 pub struct Faults {
     traps: VecDeque<Instant>,
@@ -46,10 +49,12 @@ impl Coordinator {
         match halt {
             Halt::Stop(reason) => self.stop_with_fault(reason),
             Halt::Rebuild(failure) => {
+                // Before the position it failed already when it was new, and is a dead letter: only this process does not know.
+                let known = failure.culprit.as_ref().is_some_and(|(_, offset)| *offset < owned.position);
                 if let Some(culprit) = &failure.culprit {
                     owned.poison.insert(culprit.clone(), failure.error.clone());
                 }
-                if self.tolerate(&failure) {
+                if known || self.tolerate(&failure) {
                     self.rebuild(&place);
                 }
             }
@@ -98,6 +103,11 @@ impl Coordinator {
             TRAP_WINDOW.as_secs(),
         );
         if let Some(figures) = runtime.plugin_figures.get(plugin) {
+            if figures.end_trial(TRIAL) && (self.config.take_back)(name, &reason) {
+                tracing::warn!(source = %self.name(), plugin = name, "{reason}; taking the new release back");
+                self.faults.traps.clear();
+                return true;
+            }
             figures.fault.set(Some(reason.clone()));
         }
         self.stop_with_fault(reason);

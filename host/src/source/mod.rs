@@ -45,9 +45,14 @@ pub struct SourceConfig {
     pub consumer: ConsumerConfig,
     pub lanes: Vec<Sender<LaneMessage>>,
     pub checkpoint_interval: Nanos,
+    /// Asks for a plugin's release to be taken back, given why; false: nobody can.
+    pub take_back: TakeBack,
     /// Read to the log's ends as they are at the start, close every window, and be done.
     pub bounded: bool,
 }
+
+/// See [`SourceConfig::take_back`].
+pub type TakeBack = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 /// What the supervisor tells a coordinator.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use crate::crash::{finish, handled};
 use crate::guests;
 use crate::harness::{PATIENCE, Run, Site, TOKEN, WASMILL, wait_for};
 use crate::points;
+use crate::topics::{self, Handmade};
 
 const EVENTS: u64 = 200_000;
 const RELOADS: u8 = 100;
@@ -52,10 +53,14 @@ fn reload(run: &Run<'_>, query: &str) -> (u16, Value) {
     (code, serde_json::from_str(&text).unwrap())
 }
 
-/// The sha256 of the plugin `revenue` that runs.
-fn release_in(status: &Value) -> Option<String> {
+/// The sha256 of a plugin that runs.
+fn plugin_release(status: &Value, name: &str) -> Option<String> {
     let plugins = status["plugins"].as_array()?;
-    plugins.iter().find(|p| p["name"] == "revenue").and_then(|p| p["release"].as_str()).map(str::to_owned)
+    plugins.iter().find(|p| p["name"] == name).and_then(|p| p["release"].as_str()).map(str::to_owned)
+}
+
+fn release_in(status: &Value) -> Option<String> {
+    plugin_release(status, "revenue")
 }
 
 fn release(run: &Run<'_>) -> Option<String> {
@@ -208,4 +213,67 @@ fn a_release_that_was_sent_outlives_a_restart_and_is_taken_back_by_one_command()
         .unwrap();
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     run.stop();
+}
+
+const SUMS: &str = r#"
+[server]
+token = "e2e"
+
+[sources.events]
+time = "ts"
+start = "earliest"
+
+[plugins.sum]
+path = "plugins/sum.wasm"
+config = { mode = "single" }
+
+[sinks.charts]
+type = "influxdb"
+
+[routes.sums]
+from = "events"
+key = ["user"]
+aggregate = "sum"
+window = { tumbling = "10s" }
+to = ["charts"]
+"#;
+/// More failures than a minute may have.
+const TRAPS: i64 = 11;
+
+#[test]
+fn a_new_release_that_fails_again_and_again_is_taken_back_and_its_dead_letters_stay() {
+    let aggregator = guests::wasm("aggregator");
+    let site = Site::new(SUMS.parse().unwrap(), 1);
+    let file = site.folder.path().join("plugins/sum.wasm");
+    std::fs::write(&file, &aggregator).unwrap();
+    let values = |amounts: &mut dyn Iterator<Item = i64>| -> Vec<String> {
+        amounts.enumerate().map(|(i, a)| format!(r#"{{"ts":{},"user":"u","amount":{a}}}"#, T0_MS + i as i64)).collect()
+    };
+    let write = |values: &[String]| {
+        let event = |value: &String| topics::write(&site.connection(), &site.topic, &[handmade(value)]);
+        values.iter().for_each(event);
+    };
+    site.produce(0, &[]);
+    let mut run = site.run(&[]);
+    run.wait_until("it runs", |status| status["state"] == "running");
+    let before = plugin_release(&run.status().unwrap(), "sum");
+    replace(&file, &variant(&aggregator, 1));
+    run.wait_until("the new release runs", |status| plugin_release(status, "sum") != before);
+    // The guest traps at 13: once for each of these, so that the last is one too many.
+    write(&values(&mut (0..2 * TRAPS).map(|i| if i % 2 == 0 { 13 } else { 100 })));
+    run.wait_until("the old release runs again", |status| plugin_release(status, "sum") == before);
+    run.wait_until_committed();
+    run.stop();
+    assert!(site.run(&["--until", "end"]).wait(PATIENCE).success());
+    let found = points::of_bucket(&site.bucket);
+    let sums: i64 = found.values().filter_map(|fields| fields["sum"].as_i64()).sum();
+    assert_eq!(sums, 100 * TRAPS, "{found:?}");
+    assert_eq!(commerce::dead_letters(&site).len() as i64, TRAPS);
+}
+
+/// 2026-01-01.
+const T0_MS: i64 = 1_767_225_600_000;
+
+fn handmade(value: &str) -> Handmade<'_> {
+    Handmade { partition: Some(0), value: Some(value.as_bytes()), ..Handmade::default() }
 }
