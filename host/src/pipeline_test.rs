@@ -1,24 +1,24 @@
 //! `[[tests]]` of a pipeline: lines of events in, points out, no broker and no clock but the events' own.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use wasmill_core::batch::SLACK_BYTES;
-use wasmill_core::checkpoint::Checkpoint;
 use wasmill_core::config::{Config, Test};
-use wasmill_core::line_protocol::{Encoded, LineEncoder};
-use wasmill_core::plan::{Plan, Tail};
+use wasmill_core::plan::Plan;
 use wasmill_core::records::{ABSENT, Record, Records, Span};
 
-use crate::assemble::{self, Counted, PluginHandle};
+use crate::assemble::PluginHandle;
 use crate::clock;
-use crate::figures::{Figures, PartitionFigures};
-use crate::outlets::ResolvedTarget;
-use crate::task::{Halt, Outbox, Outgoing, Poison, SourceRuntime, Start, Task};
+use crate::offline::points::Points;
+use crate::offline::{self, Offline, Outcome, Partition, Stopped};
+use crate::task::Poison;
 
 /// Lines of input that a test may have.
 const MAX_LINES: usize = 1_000_000;
+/// Points that may come of them.
+const MAX_POINTS: usize = 2_000_000;
 
 /// What one test gave.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub struct TestError {
     pub reason: String,
 }
 
-/// The last point of each series and time, in line protocol, by sink.
-type Points = BTreeMap<String, BTreeMap<String, String>>;
+/// A pipeline as it was checked.
+type Parts<'a> = (&'a Config, &'a Plan, &'a [PluginHandle]);
 
 /// Runs one test. `update`: writes what came out as what is expected from now on.
 ///
@@ -65,21 +65,22 @@ pub fn run(
     update: bool,
 ) -> Result<Report, TestError> {
     let fail = |reason: String| TestError { test: test.name.value.clone(), reason };
-    let plan = alone(plan);
-    let figures = assemble::figures(config, &plan, plugins);
-    let mut points = Points::new();
+    let mut points = Points::new(MAX_POINTS);
+    let mut refused = Vec::new();
     for (source, file) in &test.input {
-        let runtimes = assemble::runtimes(&plan, plugins, &Counted::of(&figures), &figures);
-        let Some(runtime) = runtimes.iter().find(|runtime| runtime.plan.name == source.value) else { continue };
+        let Some(source) = plan.sources.iter().position(|planned| planned.name == source.value) else { continue };
         let records = read_lines(&folder.join(&file.value)).map_err(fail)?;
-        feed(runtime, config, &records, &mut points).map_err(fail)?;
+        let outcome = feed((config, plan, plugins), source, &records).map_err(fail)?;
+        refused.extend(offline::describe(&outcome.refused));
+        points.append(outcome.points).map_err(|error| fail(error.to_string()))?;
     }
     let mut differences = Vec::new();
     for (sink, file) in &test.expect {
-        let got = points.remove(&sink.value).unwrap_or_default();
+        let sink_id = config.sinks.iter().position(|known| known.name.value == sink.value);
+        let got: Vec<String> = sink_id.into_iter().flat_map(|sink| points.lines(sink)).collect();
         let path = folder.join(&file.value);
         if update {
-            let text: String = got.values().map(|line| format!("{line}\n")).collect();
+            let text: String = got.iter().map(|line| format!("{line}\n")).collect();
             std::fs::write(&path, text).map_err(|e| fail(format!("cannot write {}: {e}", path.display())))?;
             continue;
         }
@@ -88,18 +89,7 @@ pub fn run(
             differences.push(difference);
         }
     }
-    Ok(Report { name: test.name.value.clone(), differences, refused: refusals(&figures) })
-}
-
-/// The plan of one partition that has no others: its panes need no exchange.
-fn alone(plan: &Plan) -> Plan {
-    let mut plan = plan.clone();
-    for route in plan.sources.iter_mut().flat_map(|source| &mut source.routes) {
-        if let Tail::Aggregate(aggregate) = &mut route.tail {
-            aggregate.exchanged = false;
-        }
-    }
-    plan
+    Ok(Report { name: test.name.value.clone(), differences, refused })
 }
 
 /// Each line is the payload of one event, in the order of the file.
@@ -123,53 +113,19 @@ fn read_lines(path: &Path) -> Result<Records, String> {
     Ok(records)
 }
 
-fn feed(runtime: &Arc<SourceRuntime>, config: &Config, records: &Records, points: &mut Points) -> Result<(), String> {
-    let targets = assemble::targets(&runtime.plan)?;
-    let start = Start { position: 0, checkpoint: Checkpoint::fresh(0), poison: Poison::new() };
-    let explain = |halt: Halt| match halt {
-        Halt::Stop(reason) => reason,
-        Halt::Rebuild(failure) => failure.error.to_string(),
+/// What comes out of a source whose only partition holds `records`.
+fn feed(parts: Parts<'_>, source: usize, records: &Records) -> Result<Outcome, String> {
+    let (config, plan, _) = parts;
+    let topics = config.source(&plan.sources[source].name).map(|source| source.topics.as_slice());
+    let topic = topics.and_then(|topics| topics.first()).map_or("", |topic| topic);
+    let partition = Partition { topic: Arc::from(topic), number: 0, from: 0, cut: false, poison: Poison::new() };
+    let explain = |stopped| match stopped {
+        Stopped::Failed(reason) => reason,
+        Stopped::Poisoned { failure, .. } => failure.error.to_string(),
     };
-    let figures = Arc::new(PartitionFigures::default());
-    let topic = Arc::from(config.source(&runtime.plan.name).and_then(|s| s.topics.first()).map_or("", |t| t));
-    let now = clock::now();
-    let mut task = Task::new(Arc::clone(runtime), topic, 0, start, figures, now).map_err(explain)?;
-    let mut first = 0;
-    while let Some(range) = task.next_batch(records, first) {
-        first = range.end;
-        let mut outbox = Outbox::default();
-        task.process(records, range, now, &mut outbox).map_err(explain)?;
-        collect(outbox, config, &targets, points)?;
-    }
-    let outbox = task.finish().map_err(explain)?;
-    collect(outbox, config, &targets, points)
-}
-
-fn collect(
-    outbox: Outbox,
-    config: &Config,
-    targets: &[Vec<ResolvedTarget>],
-    points: &mut Points,
-) -> Result<(), String> {
-    for item in outbox.items {
-        let Outgoing::Rows { route, output, rows } = item else { continue };
-        for target in &targets[route] {
-            let Some(resolved) = target.by_output.get(output) else { continue };
-            let encoder = LineEncoder::new(&rows.schema, &resolved.measurement, &resolved.tags, &resolved.fields)?;
-            let sink = points.entry(config.sinks[target.sink].name.value.clone()).or_default();
-            for row in 0..rows.len() {
-                let mut line = Vec::new();
-                let encoded = encoder.append(&rows, row, &mut line);
-                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-                if let Encoded::Line { key_bytes, .. } = encoded {
-                    // A correction overwrites its point: series key and time name it.
-                    let time = line.rsplit(' ').next().unwrap_or_default();
-                    sink.insert(format!("{} {time:>20}", &line[..key_bytes]), line);
-                }
-            }
-        }
-    }
-    Ok(())
+    let mut offline = Offline::new(parts, source, vec![partition], MAX_POINTS, clock::now()).map_err(explain)?;
+    offline.feed(0, records).map_err(explain)?;
+    offline.finish().map_err(explain)
 }
 
 fn read_expected(path: &Path) -> Result<Vec<String>, String> {
@@ -180,22 +136,11 @@ fn read_expected(path: &Path) -> Result<Vec<String>, String> {
     Ok(lines.map(str::to_owned).collect())
 }
 
-fn compare(sink: &str, file: &str, expected: &[String], got: &BTreeMap<String, String>) -> Option<Difference> {
+fn compare(sink: &str, file: &str, expected: &[String], got: &[String]) -> Option<Difference> {
     let wanted: HashSet<&String> = expected.iter().collect();
-    let there: HashSet<&String> = got.values().collect();
+    let there: HashSet<&String> = got.iter().collect();
     let missing: Vec<String> = expected.iter().filter(|line| !there.contains(line)).cloned().collect();
-    let extra: Vec<String> = got.values().filter(|line| !wanted.contains(line)).cloned().collect();
+    let extra: Vec<String> = got.iter().filter(|line| !wanted.contains(line)).cloned().collect();
     let same = missing.is_empty() && extra.is_empty();
     (!same).then(|| Difference { sink: sink.to_owned(), file: file.to_owned(), missing, extra })
-}
-
-fn refusals(figures: &Figures) -> Vec<String> {
-    figures
-        .refusals()
-        .into_iter()
-        .map(|(key, count)| {
-            let route = if key.route.is_empty() { "all routes".to_owned() } else { format!("route `{}`", key.route) };
-            format!("{count} × {} ({}), {route}", key.code, key.stage.name())
-        })
-        .collect()
 }

@@ -10,6 +10,7 @@ mod rebuild;
 mod reload;
 mod remote;
 pub mod render;
+mod replay;
 pub mod run;
 mod schema;
 mod test;
@@ -36,13 +37,14 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  wasmill demo                           See an example run; prints the dashboard's address
-  wasmill run pipeline.toml              Run a pipeline until SIGTERM or Ctrl-C
-  wasmill check pipeline.toml            Find all mistakes, without connecting to anything
-  wasmill check --explain pipeline.toml  Also say what would run, and why so
-  wasmill plugin new revenue             Start a plugin of your own
-  wasmill reload                         Let a running pipeline read its files again
-  wasmill schema > wasmill.schema.json   For editors that complete and check TOML
+  wasmill demo                             See an example run; prints the dashboard's address
+  wasmill run pipeline.toml                Run a pipeline until SIGTERM or Ctrl-C
+  wasmill check pipeline.toml              Find all mistakes, without connecting to anything
+  wasmill check --explain pipeline.toml    Also say what would run, and why so
+  wasmill replay pipeline.toml --from -1h  The last hour's points again, written nowhere
+  wasmill plugin new revenue               Start a plugin of your own
+  wasmill reload                           Let a running pipeline read its files again
+  wasmill schema > wasmill.schema.json     For editors that complete and check TOML
 
 Exit codes: 0 well, 1 failed, 2 wrong use or configuration.";
 
@@ -53,6 +55,7 @@ enum Command {
     Check(check::Args),
     /// Run a pipeline's own tests: events in, points out, no broker
     Test(test::Args),
+    Replay(replay::Args),
     /// See it run: an example on a broker and a store inside this process
     Demo(demo::Args),
     /// Make synthetic events of the use cases
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Plugin(args) => plugin::run(&args),

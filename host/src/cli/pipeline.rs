@@ -36,12 +36,16 @@ pub struct Checked {
     pub pipeline: Option<Pipeline>,
 }
 
+/// What a command line changes in a configuration before anything is loaded. The error: what was asked for wrongly.
+pub type Adapt<'a> = &'a dyn Fn(&mut Config) -> Result<(), String>;
+
 /// Reads, checks, loads and plans `file`. The error is of the machine, not of the configuration: what to print and the exit code.
 pub fn check(file: &Path, log: plugins::LogFor<'_>) -> Result<Checked, (String, u8)> {
     check_with(engine()?, file, log, &|_, _| Shelf::default())
 }
 
-fn engine() -> Result<Engine, (String, u8)> {
+/// An engine of this process, with its cache of compiled code.
+pub fn engine() -> Result<Engine, (String, u8)> {
     Engine::new(Settings { cache: cache_folder() }).map_err(|error| (error.to_string(), FAILED))
 }
 
@@ -55,8 +59,22 @@ pub fn check_with(
     log: plugins::LogFor<'_>,
     shelf: ShelfFor<'_>,
 ) -> Result<Checked, (String, u8)> {
+    check_adapted(engine, file, log, shelf, &|_| Ok(()))
+}
+
+/// As [`check_with`]; `adapt` has the last word on the configuration, unless that has errors of its own.
+pub fn check_adapted(
+    engine: Engine,
+    file: &Path,
+    log: plugins::LogFor<'_>,
+    shelf: ShelfFor<'_>,
+    adapt: Adapt<'_>,
+) -> Result<Checked, (String, u8)> {
     let text = std::fs::read_to_string(file).map_err(|error| (unreadable(file, &error), MISUSED))?;
-    let outcome = config::read(&text, &|name| std::env::var(name).ok());
+    let mut outcome = config::read(&text, &|name| std::env::var(name).ok());
+    if !outcome.diagnostics.iter().any(Diagnostic::is_error) {
+        adapt(&mut outcome.config).map_err(|message| (message, MISUSED))?;
+    }
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();
     let source = Source::new(file.display().to_string(), &text, &outcome.secrets);
     let mut diagnostics = outcome.diagnostics;

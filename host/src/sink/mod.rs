@@ -31,6 +31,9 @@ use inbox::Inbox;
 /// How many deliveries wait in front of a sink. A delivery should hold at most 8,192 rows, as a batch does.
 pub const QUEUE_DELIVERIES: usize = 32;
 
+/// The code of a row that InfluxDB could not hold as a point.
+pub const UNREPRESENTABLE: &str = "unrepresentable";
+
 /// Where a sink puts points that are refused for ever. Whoever reads the other end acknowledges each letter's ticket when the
 /// letter is durable.
 pub type DeadLetterSender = mpsc::Sender<DeadLetterDelivery>;

@@ -70,7 +70,7 @@ fn everything_that_comes_out_of_200_000_events_is_what_a_plain_program_computes(
 }
 
 /// What no generator makes: each kind of event that some route must refuse, and some must not.
-fn write_odd_events(site: &Site) {
+pub fn write_odd_events(site: &Site) {
     let event = |rest: &str| format!(r#"{{"timestamp":"2026-01-01T03:10:00.5Z","version":"1.0",{rest}}}"#);
     let purchase =
         |user: &str, data: &str| event(&format!(r#""event_type":"purchase","user_id":"{user}","data":{{{data}}}"#));

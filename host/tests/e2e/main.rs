@@ -22,6 +22,7 @@ mod outage;
 mod points;
 mod refused;
 mod reload;
+mod replay;
 mod sasl;
 mod sessions;
 mod stopping;

@@ -96,7 +96,8 @@ fn same_fields(found: &Fields, expected: &Fields) -> bool {
 
 fn same(found: &Value, expected: &Value) -> bool {
     match (found.as_f64(), expected.as_f64()) {
-        (Some(_), Some(_)) if expected.is_i64() || expected.is_u64() => found.as_i64() == expected.as_i64(),
+        // A sum of fractions may be a whole number by one order of adding, and nearly one by another.
+        (Some(_), Some(_)) if found.is_i64() && expected.is_i64() => found == expected,
         (Some(x), Some(y)) => (x - y).abs() <= RELATIVE * x.abs().max(y.abs()),
         _ => found == expected,
     }

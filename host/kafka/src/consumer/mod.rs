@@ -10,6 +10,7 @@ mod poll;
 mod properties;
 mod reachable;
 mod rebalance;
+pub mod slice;
 mod start;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -194,9 +194,19 @@ impl Native {
 
     /// Up to `into.len()` messages; less when `timeout` has passed or [`Native::wake`] was called.
     pub fn batch<'a>(&self, timeout: Duration, into: &'a mut [*mut sys::rd_kafka_message_t]) -> Messages<'a> {
-        let count =
-            unsafe { sys::rd_kafka_consume_batch_queue(self.queue, millis(timeout), into.as_mut_ptr(), into.len()) };
-        Messages(&into[..count.max(0) as usize])
+        batch(self.queue, timeout, into)
+    }
+
+    /// A queue for one assigned partition alone: from now on, its messages come there.
+    pub fn partition_queue(&self, topic: &str, partition: i32) -> Result<PartitionQueue> {
+        let name = CString::new(topic).map_err(|e| KafkaError::request(format!("reading `{topic}`"), e))?;
+        let queue = unsafe { sys::rd_kafka_queue_get_partition(self.rk(), name.as_ptr(), partition) };
+        if queue.is_null() {
+            let action = format!("reading {topic}/{partition}");
+            return Err(KafkaError::request(action, "librdkafka does not know the partition"));
+        }
+        unsafe { sys::rd_kafka_queue_forward(queue, ptr::null_mut()) };
+        Ok(PartitionQueue(Queue(queue)))
     }
 
     /// Makes a [`Native::batch`] that waits return.
@@ -333,6 +343,25 @@ impl Native {
         let reason = unsafe { text(sys::rd_kafka_error_string(error)) };
         unsafe { sys::rd_kafka_error_destroy(error) };
         Err(KafkaError::request(action, reason))
+    }
+}
+
+fn batch<'a>(
+    queue: *mut sys::rd_kafka_queue_t,
+    timeout: Duration,
+    into: &'a mut [*mut sys::rd_kafka_message_t],
+) -> Messages<'a> {
+    let count = unsafe { sys::rd_kafka_consume_batch_queue(queue, millis(timeout), into.as_mut_ptr(), into.len()) };
+    Messages(&into[..count.max(0) as usize])
+}
+
+/// Messages of one partition. To be dropped before its client.
+pub(super) struct PartitionQueue(Queue);
+
+impl PartitionQueue {
+    /// As [`Native::batch`].
+    pub fn batch<'a>(&self, timeout: Duration, into: &'a mut [*mut sys::rd_kafka_message_t]) -> Messages<'a> {
+        batch(self.0.0, timeout, into)
     }
 }
 

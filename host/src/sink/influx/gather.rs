@@ -13,6 +13,7 @@ use super::InfluxConfig;
 use super::batch::{Batch, Letters, Line, Part, Refusal};
 use crate::delivery::{Delivery, SinkTarget};
 use crate::figures::SinkFigures;
+use crate::sink::UNREPRESENTABLE;
 use crate::sink::inbox::Inbox;
 
 /// A queue that stays empty for so long will not fill the batch soon: send what there is.
@@ -113,7 +114,7 @@ impl Gatherer {
     ) -> Option<(&'static str, String, Vec<u8>)> {
         let encoder = match encoder {
             Ok(encoder) => encoder,
-            Err(why) => return Some(("unrepresentable", why.clone(), row_as_json(rows, row))),
+            Err(why) => return Some((UNREPRESENTABLE, why.clone(), row_as_json(rows, row))),
         };
         let start = self.batch.body.len();
         match encoder.append(rows, row, &mut self.batch.body) {
@@ -135,7 +136,7 @@ impl Gatherer {
                 self.figures.empty.add(1);
                 None
             }
-            Encoded::Refused(why) => Some(("unrepresentable", why, self.batch.body.split_off(start))),
+            Encoded::Refused(why) => Some((UNREPRESENTABLE, why, self.batch.body.split_off(start))),
         }
     }
 

@@ -1,16 +1,15 @@
 //! Where the panes (and pieces of sessions) of a source's partitions meet, for routes whose key the topic is not partitioned by: merged
 //! by key under the minimum of the partitions' watermarks, so that one point has one writer.
 
+mod merge;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use wasmill_core::plan::{AggregatePlan, RouteId, Tail};
-use wasmill_core::plugin::Aggregator;
 use wasmill_core::time::{BEGINNING, Nanos};
-use wasmill_core::window::{Delta, Side, Windower};
 
 use crate::changeover::{Changeover, Deployed, Pause};
 use crate::clock;
@@ -19,21 +18,13 @@ use crate::delivery::Epoch;
 use crate::lane::{Anew, ExchangeMessage, Gate, LaneReport, Place};
 use crate::outlets::Outlets;
 use crate::reached::Shared;
-use crate::task::{Bound, Carried, Halt, Outbox, SourceRuntime, carry};
+use crate::task::{Halt, Outbox, SourceRuntime};
+pub use merge::{Merges, exchanged};
 
 /// Frames the exchange's queue holds; a full one makes its tasks wait.
 pub const QUEUE_FRAMES: usize = 256;
 /// How often it looks at the clock for early rows.
 const TICK: Duration = Duration::from_millis(50);
-
-/// One exchanged route.
-struct Merge {
-    route: RouteId,
-    name: Arc<str>,
-    aggregator: Box<dyn Aggregator>,
-    windower: Windower,
-    last_early: Nanos,
-}
 
 struct Partition {
     watermark: Nanos,
@@ -57,7 +48,7 @@ pub struct Exchange {
     watermark: Nanos,
     /// Where the last commit found it.
     committed: Nanos,
-    merges: Vec<Merge>,
+    merges: Merges,
     failed: bool,
 }
 
@@ -70,6 +61,7 @@ impl Exchange {
     ) -> Self {
         let now = deployed.get();
         Exchange {
+            merges: Merges::none(&now.runtime),
             runtime: Arc::clone(&now.runtime),
             outlets: Arc::clone(&now.outlets),
             deployed,
@@ -82,7 +74,6 @@ impl Exchange {
             partitions: BTreeMap::new(),
             watermark: BEGINNING,
             committed: BEGINNING,
-            merges: Vec::new(),
             failed: false,
         }
     }
@@ -121,7 +112,7 @@ impl Exchange {
                     partition.watermark = partition.watermark.max(watermark);
                     partition.idle = idle;
                 }
-                self.absorb(deltas)?;
+                self.emit(|merges, live, outbox| merges.absorb(deltas, live, outbox))?;
                 self.advance()
             }
             ExchangeMessage::CaughtUp { incarnation, place } => {
@@ -161,17 +152,11 @@ impl Exchange {
             .into_iter()
             .map(|place| (place, Partition { watermark: BEGINNING, idle: false, caught_up: false, turned: false }))
             .collect();
-        self.merges.clear();
         let deployed = self.deployed.get();
         (self.runtime, self.outlets) = (Arc::clone(&deployed.runtime), Arc::clone(&deployed.outlets));
-        let runtime = Arc::clone(&self.runtime);
-        for (route, plan) in exchanged(&runtime) {
-            let plugin = &runtime.plugins[plan.plugin];
-            let aggregator = plugin.aggregator().map_err(|error| Halt::rebuild(plan.plugin, error))?;
-            let windower = Windower::exchanged(&plan.windows, plan.lateness, plan.keys.len(), Side::Receiver)?;
-            let name = runtime.plan.routes[route].name.as_str().into();
-            self.merges.push(Merge { route, name, aggregator, windower, last_early: Nanos::MIN });
-        }
+        // The old states go before the new instances come.
+        self.merges = Merges::none(&self.runtime);
+        self.merges = Merges::new(&self.runtime)?;
         self.open_gate()
     }
 
@@ -200,20 +185,6 @@ impl Exchange {
         }
     }
 
-    fn absorb(&mut self, deltas: Vec<(RouteId, Delta)>) -> Result<(), Halt> {
-        for (route, delta) in deltas {
-            let Some(index) = self.merges.iter().position(|merge| merge.route == route) else { continue };
-            let before = self.merges[index].windower.lost();
-            self.with_states(index, |windower, states| windower.absorb(&delta, states))?;
-            // A replay brings again what was emitted long ago; anything else was not waited for.
-            if self.gate.is_open() {
-                let lost = self.merges[index].windower.lost() - before;
-                self.runtime.route_figures[route].lost_states.add(lost);
-            }
-        }
-        Ok(())
-    }
-
     fn advance(&mut self) -> Result<(), Halt> {
         // Every partition counts, for nobody else may say that its panes have all been handed over. Idle ones keep up by
         // themselves: they raise their own watermarks to how far the others are.
@@ -226,9 +197,7 @@ impl Exchange {
     /// Also where the watermark stands still: what was absorbed may correct windows that have fired.
     fn advance_all(&mut self) -> Result<(), Halt> {
         let watermark = self.watermark;
-        for index in 0..self.merges.len() {
-            self.with_states(index, |windower, states| windower.advance(watermark, states))?;
-        }
+        self.emit(|merges, live, outbox| merges.advance(watermark, live, outbox))?;
         if self.gate.is_open() {
             self.publish();
         }
@@ -236,25 +205,14 @@ impl Exchange {
     }
 
     fn publish(&self) {
-        let closed = self.merges.iter().map(|merge| (Arc::clone(&merge.name), merge.windower.closed()));
-        self.reached.write(self.incarnation, self.watermark, closed);
+        self.reached.write(self.incarnation, self.watermark, self.merges.closed());
     }
 
     fn early(&mut self) -> Result<(), Halt> {
         if self.failed || !self.gate.is_open() {
             return Ok(());
         }
-        let now = clock::now();
-        let runtime = Arc::clone(&self.runtime);
-        for index in 0..self.merges.len() {
-            let merge = &mut self.merges[index];
-            let Some(every) = plan_of(&runtime, merge.route).and_then(|plan| plan.early) else { continue };
-            if now >= merge.last_early.saturating_add(every) {
-                merge.last_early = now;
-                self.with_states(index, |windower, states| windower.early(states))?;
-            }
-        }
-        Ok(())
+        self.emit(|merges, _, outbox| merges.early(clock::now(), outbox))
     }
 
     /// As a lane does; the tasks of this source stand still meanwhile.
@@ -263,10 +221,10 @@ impl Exchange {
         let mine = self.runtime.plan.name.clone();
         let next = change.sources.iter().flatten().find(|deployed| deployed.runtime.plan.name == mine);
         let prepared = match next {
-            Some(deployed) if !self.failed => self.prepare(&deployed.runtime),
+            Some(deployed) if !self.failed => self.merges.prepare(&deployed.runtime),
             // After a failure all starts anew, with whatever is deployed then.
             _ => {
-                self.merges.clear();
+                self.merges = Merges::none(&self.runtime);
                 Ok(Vec::new())
             }
         };
@@ -279,49 +237,15 @@ impl Exchange {
             && let Some(deployed) = next
         {
             (self.runtime, self.outlets) = (Arc::clone(&deployed.runtime), Arc::clone(&deployed.outlets));
-            for (merge, (route, carried)) in self.merges.iter_mut().zip(prepared) {
-                merge.route = route;
-                if let Some(carried) = carried {
-                    merge.aggregator = carried.aggregator;
-                }
-            }
+            self.merges.change(&self.runtime, prepared);
         }
         change.ballot.resumed(Pause { tasks: 1, slots, time: stopped.elapsed() });
     }
 
-    /// Each merge's new number and, where the plugin changes, its states in an instance of the new one.
-    fn prepare(&mut self, next: &Arc<SourceRuntime>) -> Result<Vec<(RouteId, Option<Carried>)>, String> {
-        let old = Arc::clone(&self.runtime);
-        let merges = self.merges.iter_mut().map(|merge| {
-            let name = &old.plan.routes[merge.route].name;
-            let route = next.plan.routes.iter().position(|route| route.name == *name);
-            let route = route.ok_or_else(|| format!("route `{name}` is gone"))?;
-            let carried = carry(&old, merge.route, next, route, merge.aggregator.as_mut(), &merge.windower)?;
-            Ok((route, carried))
-        });
-        merges.collect()
-    }
-
-    fn with_states(
-        &mut self,
-        index: usize,
-        work: impl FnOnce(&mut Windower, &mut Bound<'_>) -> Result<(), Halt>,
-    ) -> Result<(), Halt> {
-        let runtime = Arc::clone(&self.runtime);
-        let merge = &mut self.merges[index];
-        let Some(plan) = plan_of(&runtime, merge.route) else { return Ok(()) };
+    /// What fires goes to the sinks; before the gate is open, nothing does.
+    fn emit(&mut self, work: impl FnOnce(&mut Merges, bool, &mut Outbox) -> Result<(), Halt>) -> Result<(), Halt> {
         let mut outbox = Outbox::default();
-        let mut states = Bound {
-            source: &runtime,
-            route: merge.route,
-            plan,
-            aggregator: merge.aggregator.as_mut(),
-            folded: None,
-            rejects: Vec::new(),
-            live: self.gate.is_open(),
-            outbox: &mut outbox,
-        };
-        work(&mut merge.windower, &mut states)?;
+        work(&mut self.merges, self.gate.is_open(), &mut outbox)?;
         self.outlets.send(outbox, &self.epoch);
         Ok(())
     }
@@ -331,21 +255,6 @@ impl Exchange {
 fn furthest<'a>(partitions: impl Iterator<Item = &'a Partition> + Clone) -> Nanos {
     let active = partitions.clone().filter(|p| !p.idle).map(|p| p.watermark).min();
     active.or_else(|| partitions.map(|p| p.watermark).max()).unwrap_or(BEGINNING)
-}
-
-fn plan_of(runtime: &SourceRuntime, route: RouteId) -> Option<&AggregatePlan> {
-    match &runtime.plan.routes[route].tail {
-        Tail::Aggregate(plan) => Some(plan),
-        _ => None,
-    }
-}
-
-/// The routes of a source that need the exchange.
-pub fn exchanged(runtime: &SourceRuntime) -> Vec<(RouteId, &AggregatePlan)> {
-    (0..runtime.plan.routes.len())
-        .filter_map(|route| Some((route, plan_of(runtime, route)?)))
-        .filter(|(_, plan)| plan.exchanged)
-        .collect()
 }
 
 #[cfg(test)]
