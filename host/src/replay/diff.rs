@@ -63,7 +63,8 @@ pub fn compare(
         let (id, point, change) = match (before.peek(), after.peek()) {
             (None, None) => return counts,
             (Some(&(old, was)), Some(&(new, is))) if old == new => {
-                (before.next(), after.next());
+                before.next();
+                after.next();
                 (new, is, Some(changes(&was.fields, &is.fields)).filter(|c| !c.is_empty()).map(Change::Different))
             }
             (Some(&(old, was)), new) if new.is_none_or(|(new, _)| old < *new) => {
