@@ -75,9 +75,9 @@ impl Pass {
         Ok(pass)
     }
 
-    /// Gives the events other ads, out of `count`.
-    pub fn set_keys(&mut self, count: u64) {
-        let mut random = fastrand::Rng::with_seed(2);
+    /// Gives the events other ads, out of `count`; other ones by another seed.
+    pub fn set_keys(&mut self, count: u64, seed: u64) {
+        let mut random = fastrand::Rng::with_seed(seed);
         for (piece, places) in self.pieces.iter_mut().zip(&self.places) {
             for &(ad, _) in places {
                 write_digits(&mut piece.buffer[ad..ad + KEY_DIGITS], random.u64(0..count));

@@ -11,6 +11,7 @@ mod native;
 mod peers;
 mod pipeline;
 mod process;
+mod reload;
 mod report;
 mod rounds;
 mod windows;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["memory"] => memory::measure(),
         ["crossing"] => crossing::measure(),
         ["windows"] => windows::measure(),
+        ["reload"] => reload::measure(),
         _ => Err(format!("no part of the benchmark is called {words:?}; without arguments it runs whole").into()),
     };
     match done {
@@ -62,6 +64,7 @@ fn benchmark() -> Result<()> {
     report.section(process::part(&["memory"])?)?;
     report.section(process::part(&["crossing"])?)?;
     report.section(process::part(&["windows"])?)?;
+    report.section(process::part(&["reload"])?)?;
     let kafka = wasmill_testkit::kafka::Kafka::start(Default::default());
     rounds::measure(&kafka.address(), events, &mut report)?;
     latency::measure(&kafka.address(), &mut report)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmill::assemble::PluginHandle;
 use wasmill::clock;
@@ -77,6 +77,20 @@ impl Runner {
             }
         }
         Ok(thread_cpu() - before)
+    }
+
+    /// Changes the task over to another runtime. How long it stood still, and how many states it took along.
+    ///
+    /// # Errors
+    /// What the task says.
+    pub fn swap(&mut self, runtime: Arc<SourceRuntime>) -> Result<(Duration, usize)> {
+        let started = Instant::now();
+        let prepared = self.task.prepare(&runtime)?;
+        let slots = prepared.slots;
+        self.task.change_over(prepared);
+        let took = started.elapsed();
+        self.runtime = runtime;
+        Ok((took, slots))
     }
 
     /// Closes every window.

@@ -16,6 +16,7 @@ const SESSION: &str = r#"{ session = "2s" }"#;
 /// Each kept event lies in so many sliding windows.
 const PANES: u64 = 60;
 const SESSION_KEYS: u64 = 10_000;
+const SEED: u64 = 2;
 const MANY_KEYS: [u64; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 /// Passes by number of keys; a window closes in each.
 const KEY_PASSES: usize = 5;
@@ -63,7 +64,7 @@ fn sliding(pass: &mut Pass) -> Result<()> {
 }
 
 fn sessions(pass: &mut Pass) -> Result<()> {
-    pass.set_keys(SESSION_KEYS);
+    pass.set_keys(SESSION_KEYS, SEED);
     let mut sessions = runner(SESSION)?;
     let mut times = Vec::new();
     for round in 0..KEY_WARM_UP + KEY_PASSES {
@@ -82,7 +83,7 @@ fn sessions(pass: &mut Pass) -> Result<()> {
 
 fn keys(pass: &mut Pass) -> Result<()> {
     for keys in MANY_KEYS {
-        pass.set_keys(keys);
+        pass.set_keys(keys, SEED);
         let mut runner = runner(Variant::W2.window)?;
         let mut times = Vec::new();
         for round in 0..KEY_WARM_UP + KEY_PASSES {

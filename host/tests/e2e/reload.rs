@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -15,6 +17,7 @@ use crate::topics::{self, Handmade};
 
 const EVENTS: u64 = 200_000;
 const RELOADS: u8 = 100;
+const KILLS: u8 = 4;
 /// Releases that differ in nothing but their sha256.
 const RELEASES: u8 = 4;
 
@@ -105,6 +108,27 @@ fn a_hundred_reloads_while_events_come_change_no_point() {
     finish(producer);
     run.wait_until_committed();
     run.stop();
+    check(&site);
+}
+
+#[test]
+fn kills_in_the_middle_of_reloads_leave_no_point_missing_and_none_wrong() {
+    let site = site();
+    let original = std::fs::read(revenue(&site)).unwrap();
+    let mut arguments = commerce::disorder("2026-01-01T01:30:00Z", "26").to_vec();
+    arguments.extend(["--rate", "8000"]);
+    let producer = site.producer(EVENTS / 2, &arguments).spawn().unwrap();
+    let mut rng = Rng::with_seed(9);
+    for number in 0..KILLS {
+        let mut run = site.run(&[]);
+        run.wait_until("events are handled", |status| handled(status) > 0);
+        replace(&revenue(&site), &variant(&original, number));
+        // The watcher waits 200 ms; then compiling, the vote and the writing down are under way.
+        let moment = Instant::now() + Duration::from_millis(rng.u64(150..700));
+        wait_for("the moment to kill", PATIENCE, || (Instant::now() >= moment).then_some(()));
+        run.kill();
+    }
+    finish(producer);
     check(&site);
 }
 
