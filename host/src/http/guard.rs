@@ -1,9 +1,9 @@
-//! Who may ask: the Host check against DNS rebinding, the bearer token, and the headers every answer carries.
+//! Who may ask: the Host check against DNS rebinding, no changes from other sites' pages, the bearer token, and the headers every answer carries.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -48,6 +48,9 @@ impl Guard {
                  set [server] listen to an address of the network (and a token) to reach it by another name",
             ));
         }
+        if !is_read(request.method()) && is_cross_site(request.headers(), host) {
+            return Err(cross_site());
+        }
         let Some(token) = &self.token else {
             // Without a token anybody on this machine could ask, and any web page that its browser shows.
             return if is_read(request.method()) { Ok(()) } else { Err(read_only()) };
@@ -70,6 +73,29 @@ impl Guard {
 
 fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Whether a browser sent this for another site's page. Even one that knows the token may not press buttons here.
+///
+/// `Sec-Fetch-Site` is believed first: no page can set it, and behind a proxy `Host` may be another name than the page's.
+fn is_cross_site(headers: &HeaderMap, host: &str) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+        return !matches!(site, "same-origin" | "none");
+    }
+    // Without either header it is no browser.
+    text(header::ORIGIN).is_some_and(|origin| {
+        let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+        !authority.eq_ignore_ascii_case(host)
+    })
+}
+
+fn cross_site() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "Asked by another site",
+        "changes are taken from this server's own page and from programs, not from pages of other sites",
+    )
 }
 
 fn read_only() -> Problem {

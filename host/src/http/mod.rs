@@ -14,6 +14,7 @@ pub mod store;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -31,10 +32,10 @@ use crate::figures::Figures;
 use crate::plugin_log::Voices;
 use crate::releases::Store;
 use crate::reload::{Reloads, Request};
-use crate::status::Pipeline;
 use crate::status::describe::{self, Subject};
 use crate::status::health::Health;
 use crate::status::sampler::Sampler;
+use crate::status::{LatestReload, Pipeline};
 use store::SeriesStore;
 
 pub use guard::Token;
@@ -54,6 +55,8 @@ pub struct Site {
     reloads: Arc<Reloads>,
     requests: Option<Sender<Request>>,
     releases: Option<Store>,
+    /// A token is configured.
+    writable: AtomicBool,
     started_at: Nanos,
     sampler: Sampler,
     hub: events::Hub,
@@ -75,7 +78,7 @@ impl Site {
         store: Option<Arc<dyn SeriesStore>>,
         health: Arc<Health>,
     ) -> Self {
-        let (voices, reloads, requests, releases, sampler, hub) = Default::default();
+        let (voices, reloads, requests, releases, writable, sampler, hub) = Default::default();
         let shown = Current::new(Shown { plan, plugins: Vec::new() });
         Site {
             name: name.into(),
@@ -87,6 +90,7 @@ impl Site {
             reloads,
             requests,
             releases,
+            writable,
             started_at: now(),
             sampler,
             hub,
@@ -128,7 +132,10 @@ impl Site {
         let shown = self.shown.get();
         let plan = &*shown.plan;
         let (name, started_at, now) = (self.name.as_str(), self.started_at, now());
-        describe::pipeline(&Subject { name, started_at, now, plan, figures, health, sampler }, whole)
+        let writable = self.writable.load(Ordering::Relaxed);
+        let reloads = self.reloads.latest().map(|(number, outcome)| LatestReload { number, outcome });
+        let subject = Subject { name, started_at, now, plan, figures, health, sampler, writable, reloads };
+        describe::pipeline(&subject, whole)
     }
 }
 
@@ -172,6 +179,7 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HttpError> {
         let guard = guard::Guard::new(self.address, token);
+        site.writable.store(guard.token.is_some(), Ordering::Relaxed);
         if !guard.loopback && guard.token.is_none() {
             tracing::warn!(address = %self.address, "the API is open to the network: set [server] token");
         }

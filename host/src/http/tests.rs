@@ -142,3 +142,59 @@ async fn nothing_can_be_changed_without_a_token_that_the_configuration_sets() {
     }
     assert_eq!(post(&closed, "/api/v1/pipeline", "s3cret").await, 405);
 }
+
+#[tokio::test]
+async fn pages_of_other_sites_change_nothing_even_with_the_token_and_get_no_cors_headers() {
+    let server = start(Some("s3cret")).await;
+    let own = server.base.as_str();
+    let url = format!("{own}/api/v1/reloads");
+    let client = reqwest::Client::new();
+    let asked = async |bearer: bool, headers: &[(&str, &str)]| {
+        let mut request = client.post(&url).form(&[("reset_state", "true")]);
+        request = if bearer { request.bearer_auth("s3cret") } else { request };
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = request.send().await.unwrap();
+        assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("access-control-")), "{headers:?}");
+        answer.status().as_u16()
+    };
+    let evil = ("origin", "http://evil.example");
+    assert_eq!(asked(false, &[evil]).await, 403, "a form of another site");
+    assert_eq!(asked(true, &[evil]).await, 403);
+    assert_eq!(asked(true, &[("origin", "null")]).await, 403, "a sandboxed frame");
+    assert_eq!(asked(true, &[evil, ("sec-fetch-site", "cross-site")]).await, 403);
+    assert_eq!(asked(true, &[("sec-fetch-site", "same-site")]).await, 403, "another port of this machine");
+    assert_eq!(asked(false, &[("origin", own)]).await, 401);
+    // This site takes no reloads: 503 says that the guard let it pass.
+    assert_eq!(asked(true, &[("origin", own), ("sec-fetch-site", "same-origin")]).await, 503, "the page");
+    assert_eq!(asked(true, &[("origin", own)]).await, 503, "the page in an old browser");
+    assert_eq!(asked(true, &[]).await, 503, "a program");
+    let preflight = client.request(reqwest::Method::OPTIONS, &url).header("origin", evil.1);
+    let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
+    assert_eq!(preflight.status(), 403);
+    assert!(preflight.headers().keys().all(|name| !name.as_str().starts_with("access-control-")));
+}
+
+#[tokio::test]
+async fn the_status_says_whether_anything_can_be_changed_and_which_reload_was_the_latest() {
+    for token in [None, Some("s3cret")] {
+        let server = start(token).await;
+        let status = async || -> serde_json::Value {
+            let request = reqwest::Client::new().get(format!("{}/api/v1/pipeline", server.base)).bearer_auth("s3cret");
+            request.send().await.unwrap().json().await.unwrap()
+        };
+        assert_eq!(status().await["writable"], token.is_some());
+        assert_eq!(status().await["reloads"], serde_json::Value::Null);
+        server.site.reloads().put(crate::reload::Report {
+            number: 7,
+            at: String::new(),
+            trigger: String::new(),
+            outcome: crate::reload::Outcome::Refused,
+            reason: None,
+            plugins: Vec::new(),
+            routes: Vec::new(),
+            steps: Vec::new(),
+            pause_seconds: 0.0,
+        });
+        assert_eq!(status().await["reloads"], serde_json::json!({ "number": 7, "outcome": "refused" }));
+    }
+}

@@ -109,6 +109,11 @@ impl Reloads {
         self.lock().iter().cloned().collect()
     }
 
+    /// The number and outcome of the newest.
+    pub fn latest(&self) -> Option<(u64, Outcome)> {
+        self.lock().back().map(|report| (report.number, report.outcome))
+    }
+
     /// Adds one, or replaces it as it goes on.
     pub fn put(&self, report: Report) {
         if let Some(at) = Outcome::ALL.iter().position(|outcome| *outcome == report.outcome) {

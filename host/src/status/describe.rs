@@ -7,8 +7,8 @@ use wasmill_core::plan::{self, AggregatePlan, Plan, RoutePlan, SourcePlan, Tail}
 use wasmill_core::time::{BEGINNING, END, Nanos};
 
 use super::{
-    Origin, Partition, Pipeline, Plugin, Refusal, Route, RouteCounts, RouteSink, Sink, Source, health::Health,
-    sampler::Sampler, words,
+    LatestReload, Origin, Partition, Pipeline, Plugin, Refusal, Route, RouteCounts, RouteSink, Sink, Source,
+    health::Health, sampler::Sampler, words,
 };
 use crate::figures::{Figures, PartitionFigures, RouteFigures};
 
@@ -21,6 +21,8 @@ pub struct Subject<'a> {
     pub figures: &'a Figures,
     pub health: &'a Health,
     pub sampler: &'a Sampler,
+    pub writable: bool,
+    pub reloads: Option<LatestReload>,
 }
 
 /// The document. `whole`: with the plugins' descriptors and the recent rates, which events leave out.
@@ -33,6 +35,8 @@ pub fn pipeline(subject: &Subject<'_>, whole: bool) -> Pipeline {
         now: words::timestamp(subject.now).unwrap_or_default(),
         state: subject.health.state(figures),
         reasons: subject.health.reasons(figures),
+        writable: subject.writable,
+        reloads: subject.reloads,
         rates: subject.sampler.latest(),
         recent: whole.then(|| subject.sampler.recent()),
         sources: plan.sources.iter().map(|s| source(s, figures, subject.now)).collect(),

@@ -8,6 +8,7 @@ pub mod words;
 use serde::Serialize;
 use wasmill_core::schema::Descriptor;
 
+use crate::reload;
 use health::{Reason, State};
 use sampler::{Rates, Recent};
 
@@ -20,6 +21,10 @@ pub struct Pipeline {
     pub now: String,
     pub state: State,
     pub reasons: Vec<Reason>,
+    /// A token is configured: whoever has it can reload and choose releases.
+    pub writable: bool,
+    /// The latest reload; `None`: there was none. `/api/v1/reloads` says all of it.
+    pub reloads: Option<LatestReload>,
     pub rates: Rates,
     /// The last minutes of `rates`, oldest first; left out of events.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,6 +34,13 @@ pub struct Pipeline {
     pub plugins: Vec<Plugin>,
     pub sinks: Vec<Sink>,
     pub refusals: Vec<Refusal>,
+}
+
+/// Enough to see that there is something new to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LatestReload {
+    pub number: u64,
+    pub outcome: reload::Outcome,
 }
 
 #[derive(Clone, Debug, Serialize)]

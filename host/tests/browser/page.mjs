@@ -1,11 +1,14 @@
 // Opens the dashboard at a URL in headless Chromium and says what is wrong with it; exits 1 if anything is.
 //
-//   node page.mjs URL [--charts N] [--text TEXT] [--token TOKEN] [--screenshots DIR]
+//   node page.mjs URL [--charts N] [--text TEXT] [--token TOKEN] [--reloads] [--read-only URL] [--screenshots DIR]
 //
 // --charts N: at least N charts must have points, and those must grow (1 by default). --text: must stand on the page, as text.
+// --reloads: there are reloads, and buttons that ask for more. --read-only: the same of a server without a token.
 
 import { existsSync, mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
+
+import { buttonsChangeThings, nothingCanBePressed, reloadsAreShown } from "./reloads.mjs";
 
 const GROW_MS = 60_000;
 
@@ -36,6 +39,8 @@ const { values, positionals } = parseArgs({
     charts: { type: "string", default: "1" },
     text: { type: "string" },
     token: { type: "string" },
+    reloads: { type: "boolean", default: false },
+    "read-only": { type: "string" },
     screenshots: { type: "string" },
   },
 });
@@ -47,13 +52,15 @@ const chromium = await driver();
 const running = await chromium.launch({ executablePath: browser(), args: ["--no-sandbox"] });
 
 /** A page of this width and theme, whose complaints are collected. */
-async function open(width, height, colorScheme) {
+async function open(width, height, colorScheme, at = values.token ? `${url}/?token=${encodeURIComponent(values.token)}` : url) {
   const context = await running.newContext({ viewport: { width, height }, colorScheme, deviceScaleFactor: values.screenshots ? 2 : 1 });
   const page = await context.newPage();
   const name = `${width} ${colorScheme}`;
-  page.on("console", (m) => ["error", "warning"].includes(m.type()) && faults.push(`${name}: console: ${m.text()}`));
+  // A refused reload answers 409, which the browser itself complains of.
+  const complaint = (m) => ["error", "warning"].includes(m.type()) && !m.text().includes("409 (Conflict)");
+  page.on("console", (m) => complaint(m) && faults.push(`${name}: console: ${m.text()}`));
   page.on("pageerror", (e) => faults.push(`${name}: ${e.stack ?? e}`));
-  await page.goto(values.token ? `${url}/?token=${encodeURIComponent(values.token)}` : url);
+  await page.goto(at);
   await page.locator('#link[data-state="live"]').waitFor({ timeout: GROW_MS });
   return page;
 }
@@ -98,18 +105,34 @@ async function fits(page, name) {
   check(over <= 0, `${name}: ${over} px wider than the window`);
 }
 
+async function picture(page, name, fullPage = true) {
+  if (!values.screenshots) return;
+  mkdirSync(values.screenshots, { recursive: true });
+  await page.screenshot({ path: `${values.screenshots}/page-${name}.png`, fullPage });
+}
+
+async function readOnly() {
+  const page = await open(1280, 900, "light", values["read-only"]);
+  await nothingCanBePressed(page, check);
+  await picture(page, "read-only");
+  await page.context().close();
+}
+
 for (const [width, height, theme] of [[1280, 900, "light"], [1280, 900, "dark"], [390, 844, "light"], [390, 844, "dark"]]) {
   const page = await open(width, height, theme);
   await chartsGrow(page);
   await figuresMove(page);
   await textStaysText(page);
   await fits(page, `${width} ${theme}`);
-  if (values.screenshots) {
-    mkdirSync(values.screenshots, { recursive: true });
-    await page.screenshot({ path: `${values.screenshots}/page-${width}-${theme}.png`, fullPage: true });
+  if (values.reloads) {
+    await reloadsAreShown(page, check);
+    await buttonsChangeThings(page, check, (what) => picture(page, `${width}-${theme}-${what}`, false));
+    await fits(page, `${width} ${theme}, with reloads`);
   }
+  await picture(page, `${width}-${theme}`);
   await page.context().close();
 }
+if (values["read-only"]) await readOnly();
 await running.close();
 faults.forEach((fault) => console.error(`page: ${fault}`));
 console.log(faults.length ? `the page has ${faults.length} faults` : "the page is well");

@@ -49,3 +49,11 @@ export async function json(path, options) {
   if (!answer.ok) throw new Error(body.detail ?? `${path} answered ${answer.status}`);
   return body;
 }
+
+/** Posts; the report of the reload that came of it, be it refused (409). Throws the problem's words. */
+export async function post(path, body) {
+  const answer = await ask(path, { method: "POST", body });
+  const said = await answer.json().catch(() => ({}));
+  if (answer.ok || said.outcome) return said;
+  throw new Error(said.detail ?? `${path} answered ${answer.status}`);
+}

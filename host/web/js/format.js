@@ -65,3 +65,6 @@ export function day(ms) {
   const t = new Date(ms);
   return `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())}`;
 }
+
+/** The wall clock; with the day, if that is not today. */
+export const moment = (ms) => (day(ms) === day(Date.now()) ? clock(ms) : `${day(ms)} ${clock(ms)}`);

@@ -1,10 +1,13 @@
 // Starts the page: first the whole document, then the stream of what changes.
 
 import { adoptToken, json } from "./api.js";
+import { showWritable, startChanges } from "./change.js";
 import { addPoints, refresh, repaint, showStatus, startCharts } from "./charts.js";
 import { showRoutes } from "./flow.js";
 import { showHead, showLink, showRecent, startHead } from "./head.js";
 import { showPanels, startPanels } from "./panels.js";
+import { showReleases } from "./releases.js";
+import { showReloads, startReloads } from "./reloads.js";
 import { follow } from "./stream.js";
 import { startTheme } from "./theme.js";
 
@@ -13,6 +16,9 @@ function show(pipeline) {
   showHead(pipeline);
   showRoutes(pipeline);
   showPanels(pipeline);
+  showWritable(pipeline);
+  showReleases(pipeline);
+  showReloads(pipeline);
 }
 
 /** All that a stream does not say: the minutes before, and points written while there was none. */
@@ -27,6 +33,8 @@ async function catchUp() {
 adoptToken();
 startHead();
 startPanels();
+startReloads();
+startChanges();
 startCharts();
 startTheme(repaint);
 

@@ -81,30 +81,6 @@ const PARTITIONS = [
   { label: "State", fill: fillPartitionState },
 ];
 
-function fillRelease(td, plugin) {
-  let button = td.firstElementChild;
-  if (!button) {
-    button = h("button", { type: "button", class: "copy", onclick: () => copy(button) });
-    td.append(button);
-  }
-  if (button.dataset.release === plugin.release) return;
-  button.dataset.release = plugin.release;
-  button.setAttribute("aria-label", `Copy the release of ${plugin.name}`);
-  button.title = `sha256 ${plugin.release}: click to copy`;
-  text(button, plugin.release.slice(0, 12) || "–");
-}
-
-async function copy(button) {
-  const short = button.dataset.release.slice(0, 12);
-  try {
-    await navigator.clipboard.writeText(button.dataset.release);
-    text(button, "copied");
-  } catch {
-    text(button, "not copied");
-  }
-  setTimeout(() => text(button, short), 1500);
-}
-
 function fillFault(td, thing) {
   badges(td, [thing.fault ? ["fault", "bad", thing.fault] : ["ok", "good", ""]]);
 }
@@ -112,7 +88,6 @@ function fillFault(td, thing) {
 const PLUGINS = [
   { label: "Plugin", cell: (p) => p.name },
   { label: "Kind", cell: (p) => p.kind },
-  { label: "Release", class: "wide", fill: fillRelease },
   { label: "Calls", number: true, cell: (p) => compact(p.calls) },
   { label: "Rows", number: true, cell: (p) => compact(p.rows) },
   { label: "Rows a call", number: true, cell: (p) => (p.calls ? compact(p.rows / p.calls) : "–") },
