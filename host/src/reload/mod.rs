@@ -9,7 +9,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
@@ -117,6 +117,8 @@ pub struct Reloader {
     pub site: Arc<Site>,
     pub reloads: Arc<Reloads>,
     pub number: u64,
+    /// The process is about to end: nothing is swapped any more.
+    pub stopping: Arc<AtomicBool>,
 }
 
 /// What was built and compared, ready to be swapped in.
@@ -165,6 +167,9 @@ impl Reloader {
         let by_replay = report.step("verify", |_| self.verify(&next, request.reset_state))?;
         let deployed = report.step("assemble", |_| self.assemble(&next))?;
         self.reloads.put(report.clone());
+        if self.stopping.load(Ordering::Acquire) {
+            return Err("Wasmill is stopping".to_owned());
+        }
         if by_replay {
             report.step("swap by replay", |_| self.swap_by_replay(&next, &deployed))?;
         } else {

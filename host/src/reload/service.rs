@@ -1,5 +1,9 @@
 //! The thread that reloads, and who asks it to.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use crossbeam_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -8,9 +12,13 @@ use super::{QUEUE_REQUESTS, Reloader, Request, What, watch};
 use crate::releases::Store;
 use crate::supervisor::Reloading;
 
+/// How long a swap under way may take to end when Wasmill stops.
+const SWAP: Duration = Duration::from_secs(1);
+
 /// A running reloader. It must be stopped before the sources and sinks it sends to.
 pub struct Service {
     stop: Sender<()>,
+    stopping: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<()>,
     signals: tokio::task::JoinHandle<()>,
     _watch: Option<watch::Watch>,
@@ -29,6 +37,7 @@ pub fn start(
     let Reloading { text, store, files, build } = reloading;
     let reloader = make(build, text, store);
     reloader.begin();
+    let stopping = Arc::clone(&reloader.stopping);
     let (stop, stopped) = crossbeam_channel::bounded(1);
     let watch = watch::start(&files, requests.clone())
         .map_err(|error| tracing::warn!("cannot watch the plugins' files: {error}; reload with SIGHUP"))
@@ -41,7 +50,7 @@ pub fn start(
         }
     });
     let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run(&queue, &stopped))?;
-    Ok(Service { stop, thread, signals, _watch: watch })
+    Ok(Service { stop, stopping, thread, signals, _watch: watch })
 }
 
 /// The queue of requests: its sender for whoever asks, its receiver for [`start`].
@@ -50,11 +59,15 @@ pub fn queue() -> (Sender<Request>, Receiver<Request>) {
 }
 
 impl Service {
-    /// Waits for a reload under way to end.
+    /// No reload swaps anything from here on. One that is still compiling is left to end with the process.
     pub fn stop(self) {
+        self.stopping.store(true, Ordering::Release);
         let _ = self.stop.try_send(());
         self.signals.abort();
-        let _ = self.thread.join();
+        let deadline = Instant::now() + SWAP;
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(SWAP / 100);
+        }
     }
 }
 
