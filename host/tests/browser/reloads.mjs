@@ -26,6 +26,8 @@ export async function reloadsAreShown(page, check) {
 async function followed(page, before, outcome, check) {
   const item = page.locator(`#reloads > li:not([data-key="${before}"])`).first();
   await page.locator('#reloads > li[data-outcome="running"] .step[data-state="under way"]').waitFor(PATIENCE);
+  // What changes goes on past its build: a step that is done stands beside the one under way.
+  if (outcome === "changed") await page.locator('#reloads > li[data-outcome="running"] .step[data-state="done"]').first().waitFor(PATIENCE);
   await page.locator(`#reloads > li:first-child[data-outcome="${outcome}"]`).waitFor(PATIENCE);
   check((await newest(page).getAttribute("data-key")) !== before, "no newer reload is shown");
   check(await item.locator("details").evaluate((d) => d.open), "the newest reload is not open");
