@@ -77,7 +77,7 @@ pub struct LaneControl {
 pub struct SourceControl {
     pub deployed: Arc<Current<Deployed>>,
     pub control: Sender<Control>,
-    pub exchange: Option<Sender<ExchangeMessage>>,
+    pub exchange: Arc<Current<Option<Sender<ExchangeMessage>>>>,
 }
 
 /// Where rows go; the same before and after.
@@ -235,7 +235,10 @@ impl Reloader {
         let runtimes = assemble::runtimes(plan, plugins, &counted, &self.figures);
         let deployed: Vec<_> =
             runtimes.into_iter().map(|runtime| self.outs.deploy(runtime).map(Arc::new)).collect::<Result<_, _>>()?;
-        let detail = format!("{} sources", deployed.len());
+        let detail = match deployed.len() {
+            1 => "one source".to_owned(),
+            sources => format!("{sources} sources"),
+        };
         Ok((deployed, detail))
     }
 

@@ -38,7 +38,7 @@ impl Reloader {
         }
         change.ballot.wait_for(voters, deadline)?;
         // Lanes stand still: what is in the exchanges' queues is all there is.
-        for exchange in self.sources.iter().filter_map(|source| source.exchange.as_ref()) {
+        for exchange in self.sources.iter().filter_map(|source| source.exchange.get().as_ref().clone()) {
             let left = deadline.saturating_duration_since(Instant::now());
             match exchange.send_timeout(ExchangeMessage::Change(Arc::clone(&change)), left) {
                 Ok(()) => voters += 1,
@@ -55,6 +55,9 @@ impl Reloader {
         self.publish(next, deployed);
         change.ballot.decide(true);
         drop(called);
+        for source in &self.sources {
+            let _ = source.control.try_send(Control::Resume);
+        }
         let pauses = change.ballot.pauses(voters, Instant::now() + REPORT);
         for pause in &pauses {
             self.reloads.pause_seconds.record(pause.time);

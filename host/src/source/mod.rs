@@ -61,6 +61,8 @@ pub enum Control {
     Stop { deadline: Instant },
     /// What is deployed has another state: rebuild all tasks by replay from the last commit.
     Rebuild,
+    /// What is deployed is another release: a source that a fault has stopped tries again.
+    Resume,
 }
 
 /// How a coordinator ended.
@@ -81,8 +83,8 @@ pub struct SourceHandle {
     pub thread: std::thread::JoinHandle<Ended>,
     /// True while the source has its partitions and no fault.
     pub ready: Arc<AtomicBool>,
-    /// The exchange's queue, if the source has one.
-    pub exchange: Option<Sender<ExchangeMessage>>,
+    /// The exchange's queue, if the source has one: another one after each restart of the source.
+    pub exchange: Arc<Current<Option<Sender<ExchangeMessage>>>>,
 }
 
 /// Starts a coordinator with its consumer.
@@ -91,25 +93,34 @@ pub struct SourceHandle {
 /// Configuration that librdkafka refuses.
 pub fn spawn(config: SourceConfig) -> Result<SourceHandle, KafkaError> {
     let (control, controls) = crossbeam_channel::bounded(4);
-    let (events_in, events) = crossbeam_channel::bounded(CONSUMER_QUEUE);
-    let consumer = consumer::spawn(config.consumer.clone(), Box::new(ownership::resume_offset), events_in)?;
+    let (consumer, events) = consume(&config.consumer)?;
     let ready = Arc::new(AtomicBool::new(false));
     let coordinator_ready = Arc::clone(&ready);
     let (reports_in, reports) = crossbeam_channel::bounded(REPORT_QUEUE);
     let exchange = ExchangeSide::start(&config.deployed, &reports_in);
-    let frames = exchange.as_ref().map(|exchange| exchange.frames.clone());
+    let frames = Arc::new(Current::new(exchange.as_ref().map(|exchange| exchange.frames.clone())));
+    let coordinator_frames = Arc::clone(&frames);
     let name = format!("source-{}", config.deployed.get().runtime.plan.name);
     let thread = std::thread::Builder::new()
         .name(name)
         .spawn(move || {
-            Coordinator::new(config, consumer, coordinator_ready, exchange, (reports_in, reports))
-                .run(&events, &controls)
+            let mut coordinator =
+                Coordinator::new(config, consumer, coordinator_ready, exchange, (reports_in, reports));
+            coordinator.frames = coordinator_frames;
+            coordinator.run(events, &controls)
         })
         .map_err(|error| KafkaError::Request {
             action: "starting a source's thread".to_owned(),
             reason: error.to_string(),
         })?;
     Ok(SourceHandle { control, thread, ready, exchange: frames })
+}
+
+/// A consumer and what it says.
+fn consume(config: &ConsumerConfig) -> Result<(Handle, Receiver<Event>), KafkaError> {
+    let (events_in, events) = crossbeam_channel::bounded(CONSUMER_QUEUE);
+    let consumer = consumer::spawn(config.clone(), Box::new(ownership::resume_offset), events_in)?;
+    Ok((consumer, events))
 }
 
 struct Coordinator {
@@ -121,6 +132,8 @@ struct Coordinator {
     ready: Arc<AtomicBool>,
     owned: BTreeMap<Place, Owned>,
     exchange: Option<ExchangeSide>,
+    /// The exchange's queue, for those outside.
+    frames: Arc<Current<Option<Sender<ExchangeMessage>>>>,
     checkpoints: Checkpoints,
     faults: Faults,
     reports_in: Sender<LaneReport>,
@@ -167,6 +180,7 @@ impl Coordinator {
             consumer,
             ready,
             exchange,
+            frames: Arc::default(),
             reports_in,
             reports,
             snapshots_in,
@@ -174,7 +188,7 @@ impl Coordinator {
         }
     }
 
-    fn run(mut self, events: &Receiver<Event>, controls: &Receiver<Control>) -> Ended {
+    fn run(mut self, mut events: Receiver<Event>, controls: &Receiver<Control>) -> Ended {
         loop {
             let tick = crossbeam_channel::after(TICK);
             select! {
@@ -186,6 +200,7 @@ impl Coordinator {
                 recv(self.snapshots) -> snapshot => if let Ok(snapshot) = snapshot { self.checkpoints.take(snapshot) },
                 recv(controls) -> control => match control {
                     Ok(Control::Rebuild) => self.rebuild_all(),
+                    Ok(Control::Resume) => {}
                     control => return self.stop(control.ok()),
                 },
                 recv(tick) -> _ => {}
@@ -194,7 +209,11 @@ impl Coordinator {
             self.turn_checkpoint();
             self.check_exchange_alone();
             if let Some(reason) = self.faults.stopped() {
-                return self.wait_for_stop(reason, events, controls);
+                match self.wait_for_stop(reason, &events, controls) {
+                    Some(ended) => return ended,
+                    None => events = self.start_again(),
+                }
+                continue;
             }
             if self.bounded_run_is_over() {
                 return self.finish();
@@ -312,7 +331,7 @@ impl Coordinator {
     fn stop(mut self, control: Option<Control>) -> Ended {
         let deadline = match control {
             Some(Control::Stop { deadline }) => deadline,
-            Some(Control::Rebuild) | None => Instant::now(),
+            Some(Control::Rebuild | Control::Resume) | None => Instant::now(),
         };
         self.stopping = true;
         let committed = self.checkpoint_now(deadline);
@@ -351,29 +370,59 @@ impl Coordinator {
         }
     }
 
-    /// The source is stopped, the process goes on: its consumer leaves the group, its figures say why.
-    fn wait_for_stop(mut self, reason: String, events: &Receiver<Event>, controls: &Receiver<Control>) -> Ended {
+    /// The source is stopped, the process goes on: its consumer leaves the group, its figures say why. `None`: another release is
+    /// deployed, the source may try again.
+    fn wait_for_stop(
+        &mut self,
+        reason: String,
+        events: &Receiver<Event>,
+        controls: &Receiver<Control>,
+    ) -> Option<Ended> {
         tracing::error!(source = %self.name(), "stopped: {reason}");
         self.figures.fault.set(Some(format!("stopped: {reason}")));
         self.ready.store(false, std::sync::atomic::Ordering::Release);
         self.let_go();
         if self.config.bounded {
-            return Ended::Faulted(reason);
+            return Some(Ended::Faulted(reason));
         }
         loop {
             select! {
                 recv(controls) -> control => match control {
-                    Ok(Control::Rebuild) => {}
-                    _ => return Ended::Faulted(reason),
+                    Ok(Control::Rebuild | Control::Resume) => return None,
+                    _ => return Some(Ended::Faulted(reason)),
                 },
                 recv(events) -> event => match event {
                     Ok(Event::Revoked { done, .. }) => { let _ = done.send(()); }
                     Ok(_) => {}
-                    Err(_) => {
-                        while matches!(controls.recv(), Ok(Control::Rebuild)) {}
-                        return Ended::Faulted(reason);
-                    }
+                    Err(_) => return match controls.recv() {
+                        Ok(Control::Rebuild | Control::Resume) => None,
+                        _ => Some(Ended::Faulted(reason)),
+                    },
                 },
+            }
+        }
+    }
+
+    /// Joins the group again, with nothing of what was before but the committed offsets.
+    fn start_again(&mut self) -> Receiver<Event> {
+        tracing::info!(source = %self.name(), "starting again with what is deployed now");
+        self.faults = Faults::default();
+        self.checkpoints.start_anew();
+        (self.shared_since, self.had_all) = (None, false);
+        self.figures.fault.set(None);
+        for plugin in &self.runtime().plugin_figures {
+            plugin.fault.set(None);
+        }
+        self.exchange = ExchangeSide::start(&self.config.deployed, &self.reports_in);
+        self.frames.set(Arc::new(self.exchange.as_ref().map(|exchange| exchange.frames.clone())));
+        match consume(&self.config.consumer) {
+            Ok((consumer, events)) => {
+                self.consumer = consumer;
+                events
+            }
+            Err(error) => {
+                self.stop_with_fault(error.to_string());
+                crossbeam_channel::never()
             }
         }
     }

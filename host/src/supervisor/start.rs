@@ -222,7 +222,7 @@ pub(super) fn start_sources(
             bounded: settings.bounded,
         };
         let source = source::spawn(source).map_err(|error| RunError::Misused(error.to_string()))?;
-        let (control, exchange) = (source.control.clone(), source.exchange.clone());
+        let (control, exchange) = (source.control.clone(), Arc::clone(&source.exchange));
         controls.push(SourceControl { deployed, control, exchange });
         sources.push(source);
     }

@@ -301,3 +301,31 @@ const T0_MS: i64 = 1_767_225_600_000;
 fn handmade(value: &str) -> Handmade<'_> {
     Handmade { partition: Some(0), value: Some(value.as_bytes()), ..Handmade::default() }
 }
+
+#[test]
+fn a_source_that_its_plugin_has_stopped_goes_on_when_that_is_mended() {
+    let aggregator = guests::wasm("aggregator");
+    let site = Site::new(SUMS.parse().unwrap(), 1);
+    std::fs::write(site.folder.path().join("plugins/sum.wasm"), aggregator).unwrap();
+    site.produce(0, &[]);
+    let event =
+        |i: i64, user: &str, amount: i64| format!(r#"{{"ts":{},"user":"{user}","amount":{amount}}}"#, T0_MS + i);
+    for i in 0..TRAPS + 1 {
+        topics::write(&site.connection(), &site.topic, &[handmade(&event(2 * i, "bad", 13))]);
+        topics::write(&site.connection(), &site.topic, &[handmade(&event(2 * i + 1, "good", 100))]);
+    }
+    let mut run = site.run(&[]);
+    run.wait_until("the source is stopped", |status| {
+        status["sources"][0]["fault"].as_str().is_some_and(|fault| fault.contains("stopped") && fault.contains("sum"))
+    });
+    let mut mended = site.pipeline();
+    let route = mended["routes"]["sums"].as_table_mut().unwrap();
+    route.insert("where".to_owned(), toml::Table::from_iter([("user".to_owned(), vec!["good"].into())]).into());
+    site.write(&mended);
+    run.wait_until_committed();
+    run.stop();
+    assert!(site.run(&["--until", "end"]).wait(PATIENCE).success());
+    let found = points::of_bucket(&site.bucket);
+    let sums: i64 = found.values().filter_map(|fields| fields["sum"].as_i64()).sum();
+    assert_eq!(sums, 100 * (TRAPS + 1), "{found:?}");
+}
