@@ -9,11 +9,12 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The demo's example, whose plugins travel with the binary.
 const DEMO: &str = "commerce";
 /// What a plugin's author needs of this repository. Tests stay behind.
-const SDK: [&str; 7] = [
+const SDK: [&str; 8] = [
     "plugins/sdk/Cargo.toml",
     "plugins/sdk/src",
     "plugins/sdk-macros/Cargo.toml",
     "plugins/sdk-macros/src",
+    "plugins/sdk-c",
     "plugins/sdk-js/wasmill.js",
     "plugins/sdk-python/wasmill",
     "wit/v0.1",

@@ -239,7 +239,7 @@ fn a_plugin_in_another_language_says_which_tool_is_missing_and_what_its_manifest
     let bare = |arguments: &[&str]| {
         author.command(arguments).env("WASMILL_CACHE", &cache).env("PATH", "/nowhere").output().unwrap()
     };
-    for (language, tool) in [("python", "componentize-py"), ("javascript", "componentize-qjs")] {
+    for (language, tool) in [("python", "componentize-py"), ("javascript", "componentize-qjs"), ("c", "clang")] {
         assert!(bare(&["plugin", "new", language, "--lang", language]).status.success());
         refused(&bare(&["plugin", "build", language]), 1, &format!("{tool} is missing; install it with: "));
     }

@@ -49,6 +49,7 @@ pub fn adapt(module: &[u8], world: &str) -> Result<Vec<u8>, LoadError> {
         .and_then(|encoder| {
             encoder.adapter(PREVIEW1, wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         })
-        .and_then(|encoder| encoder.validate(true).encode())
+        // Go cannot be called before its runtime runs, and the adapter needs its memory then.
+        .and_then(|encoder| encoder.realloc_via_memory_grow(true).validate(true).encode())
         .map_err(|error| LoadError::Incompatible(clean(&format!("{error:#}"), MAX_MESSAGE_BYTES)))
 }

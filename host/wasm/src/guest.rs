@@ -13,6 +13,8 @@ use crate::v0_1;
 use crate::wasi::{Generator, Lines};
 
 const MAX_PANIC_BYTES: usize = 1024;
+/// Where the clock stands that stands still: Go takes 0 for a clock that is broken.
+const STANDING_NANOS: u64 = 1;
 
 /// What all instances of a plugin share.
 pub(crate) struct Identity {
@@ -52,6 +54,8 @@ pub(crate) struct Guest {
     pub(crate) stdout: Lines,
     pub(crate) stderr: Lines,
     pub(crate) random: Generator,
+    /// What the clock shows that stands still.
+    pub(crate) waited_nanos: u64,
     /// Streams and pollables that it holds.
     pub(crate) handles: u32,
 }
@@ -62,7 +66,17 @@ impl Guest {
         let deadline = Instant::now() + identity.limits.call;
         let random = identity.random;
         let (stdout, stderr) = (Lines::default(), Lines::default());
-        Guest { identity, limiter, deadline, last_error: None, stdout, stderr, random, handles: 0 }
+        Guest {
+            identity,
+            limiter,
+            deadline,
+            last_error: None,
+            stdout,
+            stderr,
+            random,
+            waited_nanos: STANDING_NANOS,
+            handles: 0,
+        }
     }
 
     /// Forgets what the last call left behind, and starts the time of the next one.

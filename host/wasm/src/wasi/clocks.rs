@@ -1,7 +1,9 @@
 //! Clocks: without the grant the time of day fails the call, and the monotonic clock stands still.
 //!
 //! Runtimes read the monotonic clock on their own account (Go's scheduler at every call), so it cannot fail. Standing still it tells
-//! nothing, and what a plugin computes stays a function of its input.
+//! nothing, and what a plugin computes stays a function of its input. Nobody waits: a wait is over at once, and moves the clock that
+//! stands still by its length, so that whoever waits sees that the time has come. A clock that runs is asked again and again, until
+//! `limits.call` ends it.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -9,7 +11,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower};
 use wasmtime::{Result, StoreContextMut};
 
-use super::Denied;
+use super::stdio::Pollable;
+use super::{Denied, handle};
 use crate::guest::Guest;
 
 #[derive(Clone, Copy, ComponentType, Lift, Lower)]
@@ -27,6 +30,20 @@ pub(super) fn define(link: &mut LinkerInstance<'_, Guest>, interface: &str, func
         ("wasi:clocks/monotonic-clock", "resolution") => {
             link.func_wrap(function, |_, (): ()| Ok((u64::from(RESOLUTION_NANOS),)))?;
         }
+        ("wasi:clocks/monotonic-clock", "subscribe-duration") => {
+            link.func_wrap(function, |mut store: StoreContextMut<'_, Guest>, (nanos,): (u64,)| {
+                let guest = store.data_mut();
+                guest.waited_nanos = guest.waited_nanos.saturating_add(nanos);
+                Ok((handle::<Pollable>(&mut store, 0)?,))
+            })?
+        }
+        ("wasi:clocks/monotonic-clock", "subscribe-instant") => {
+            link.func_wrap(function, |mut store: StoreContextMut<'_, Guest>, (instant,): (u64,)| {
+                let guest = store.data_mut();
+                guest.waited_nanos = guest.waited_nanos.max(instant);
+                Ok((handle::<Pollable>(&mut store, 0)?,))
+            })?
+        }
         ("wasi:clocks/wall-clock", "now") => link.func_wrap(function, |store, (): ()| Ok((wall(&store)?,)))?,
         ("wasi:clocks/wall-clock", "resolution") => {
             link.func_wrap(function, |_, (): ()| Ok((Datetime { seconds: 0, nanoseconds: RESOLUTION_NANOS },)))?
@@ -36,11 +53,11 @@ pub(super) fn define(link: &mut LinkerInstance<'_, Guest>, interface: &str, func
     Ok(true)
 }
 
-/// Nanoseconds since this process first asked.
+/// Nanoseconds since this process first asked; without the grant those that the instance has waited.
 fn monotonic(store: &StoreContextMut<'_, Guest>) -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     if !store.data().identity.limits.grants.clock {
-        return 0;
+        return store.data().waited_nanos;
     }
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

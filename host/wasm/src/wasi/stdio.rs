@@ -79,8 +79,9 @@ impl Guest {
             return;
         }
         if stream == STDERR {
-            // Rust's advice on backtraces follows the reason of a panic.
-            if !line.starts_with("note: ") {
+            // Go says why first and then where; Python and Rust say why at the end, but for Rust's advice on backtraces.
+            let said = |line: &str| ["panic: ", "fatal error: "].iter().any(|word| line.starts_with(word));
+            if !line.starts_with("note: ") && !self.last_error.as_deref().is_some_and(said) {
                 self.remember(line);
             }
             return self.say(Level::Warn, line);

@@ -74,7 +74,6 @@ pub(super) fn absent(interface: &str) -> &'static str {
     match interface.split_once('/').map(|(package, _)| package) {
         Some("wasi:filesystem") => "a plugin has no files, and there is no grant for them",
         Some("wasi:sockets") => "a plugin has no network, and there is no grant for it",
-        Some("wasi:clocks") => "a plugin never waits, and there is no grant for it",
         _ => "Wasmill does not offer it, and there is no grant for it",
     }
 }

@@ -1,5 +1,6 @@
 //! Plugins in other languages than Rust: a folder with a `plugin.toml` that says which, built by that language's own tools.
 
+mod c;
 mod javascript;
 mod python;
 mod template;
@@ -25,6 +26,7 @@ pub enum Language {
     Python,
     #[value(name = "javascript", alias = "js")]
     JavaScript,
+    C,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -112,6 +114,7 @@ impl Foreign {
         match self.manifest.language {
             Language::Python => python::build(self, &sdk, &build, &out)?,
             Language::JavaScript => javascript::build(self, &sdk, &build, &out)?,
+            Language::C => c::build(self, &sdk, &build, &out)?,
             Language::Rust => {}
         }
         Ok(out)

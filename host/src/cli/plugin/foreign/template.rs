@@ -26,6 +26,12 @@ const JAVASCRIPT: Template = Template {
     aggregator: include_str!("../../../../../plugins/template/javascript/aggregator.js"),
 };
 
+const C: Template = Template {
+    source: "plugin.c",
+    transformer: include_str!("../../../../../plugins/template/c/transformer.c"),
+    aggregator: include_str!("../../../../../plugins/template/c/aggregator.c"),
+};
+
 /// Writes the plugin, and returns the name of the file that is its author's.
 ///
 /// # Errors
@@ -34,6 +40,7 @@ pub fn new(folder: &Path, name: &str, language: Language, kind: Kind) -> Result<
     let (template, word) = match language {
         Language::Python | Language::Rust => (PYTHON, "python"),
         Language::JavaScript => (JAVASCRIPT, "javascript"),
+        Language::C => (C, "c"),
     };
     std::fs::create_dir_all(folder).map_err(|error| cannot("create", folder, &error))?;
     let manifest = format!(
