@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::cache::Cache;
+use crate::compile::Overdue;
 use crate::error::LoadError;
 
 /// How often a running call looks at the clock.
@@ -26,6 +27,7 @@ pub struct Engine {
 struct Shared {
     engine: wasmtime::Engine,
     cache: Option<Cache>,
+    overdue: Overdue,
 }
 
 impl Engine {
@@ -38,7 +40,7 @@ impl Engine {
         config.wasm_component_model(true).epoch_interruption(true);
         let engine = wasmtime::Engine::new(&config).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let cache = settings.cache.map(|directory| Cache::open(directory, &engine)).transpose()?;
-        let shared = Arc::new(Shared { engine, cache });
+        let shared = Arc::new(Shared { engine, cache, overdue: Overdue::default() });
         let clock = Arc::downgrade(&shared);
         std::thread::Builder::new()
             .name("wasm-clock".to_owned())
@@ -53,6 +55,10 @@ impl Engine {
 
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.shared.cache.as_ref()
+    }
+
+    pub(crate) fn overdue(&self) -> &Overdue {
+        &self.shared.overdue
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a plugin file cannot be used.
 
+use std::time::Duration;
+
 use wasmill_core::plugin::CallError;
 
 use crate::contract::CONTRACT_VERSION;
@@ -46,8 +48,21 @@ pub enum LoadError {
     MissingExport { export: String },
     #[error("the plugin does not fit the contract {CONTRACT_VERSION}: {0}")]
     Incompatible(String),
+    #[error(
+        "the plugin has {found} {what}, at most {limit} are compiled: build it with optimisation (`wasmill plugin build` does), or \
+         make several plugins of it"
+    )]
+    TooMuchCode { what: &'static str, found: u64, limit: u64 },
     #[error("the plugin cannot be compiled: {0}")]
     Compile(String),
+    #[error(
+        "the plugin takes more than {limit:?} to compile: make its largest functions smaller, or give this machine more time"
+    )]
+    CompileTime { limit: Duration },
+    #[error(
+        "another plugin that took too long to compile still is: restart without that plugin, or try again when it is done"
+    )]
+    CompileBusy,
     #[error("plugin {plugin} refuses its configuration: {message}")]
     Configuration { plugin: String, message: String },
     #[error("plugin {plugin} describes itself wrongly: {message}")]

@@ -9,7 +9,9 @@
 
 mod aggregator;
 mod author;
+mod budget;
 mod cache;
+mod compile;
 mod contract;
 mod cut;
 mod descriptor;
@@ -30,6 +32,8 @@ mod v0_1;
 mod wasi;
 
 pub use author::{adapt, describe};
+pub use budget::{MAX_CODE_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS};
+pub use compile::MAX_COMPILE_TIME;
 pub use contract::{CONTRACT_VERSION, World};
 pub use cut::{MAX_BATCH_BYTES, MAX_BATCH_ROWS};
 pub use engine::{Engine, Settings, TICK};

@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
 
-use crate::contract::{Layout, Surface, World, inspect};
+use crate::compile::{MAX_MESSAGE_BYTES, compile};
+use crate::contract::{Surface, World, inspect};
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::guest::{Guest, Imports};
@@ -15,7 +16,6 @@ use crate::wasi::{self, Need};
 /// The largest file that is read as a plugin. Components with a Python runtime have 20-40 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
 const SHORT_DIGITS: usize = 12;
-const MAX_MESSAGE_BYTES: usize = 2048;
 
 /// A compiled plugin file, named by the sha256 of its bytes. It has not run yet.
 pub struct Release {
@@ -98,27 +98,6 @@ impl std::fmt::Debug for Release {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Release({} {}, {})", self.world().name(), self.short(), size(self.bytes))
     }
-}
-
-fn compile(engine: &Engine, bytes: &[u8], layout: Layout) -> Result<Component, LoadError> {
-    let wrapped;
-    let component = match layout {
-        Layout::Component => bytes,
-        Layout::Module => {
-            wrapped = wrap(bytes)?;
-            &wrapped
-        }
-    };
-    Component::new(engine.wasmtime(), component)
-        .map_err(|error| LoadError::Compile(clean(&format!("{error:#}"), MAX_MESSAGE_BYTES)))
-}
-
-/// A component around a core module. The module says in a custom section, which `wit-bindgen` writes, what its functions mean.
-fn wrap(module: &[u8]) -> Result<Vec<u8>, LoadError> {
-    wit_component::ComponentEncoder::default()
-        .module(module)
-        .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(|error| LoadError::Incompatible(clean(&format!("{error:#}"), MAX_MESSAGE_BYTES)))
 }
 
 /// Compares the types of imports; those of exports are compared when an instance is made.

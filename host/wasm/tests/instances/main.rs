@@ -4,6 +4,7 @@
 
 mod aggregating;
 mod cached;
+mod compiling;
 mod crossing;
 mod guests;
 mod limiting;
