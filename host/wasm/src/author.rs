@@ -1,6 +1,6 @@
 //! For the tools of those who write plugins: core modules of other languages become files that a host loads.
 
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap};
 
 use crate::error::LoadError;
@@ -15,7 +15,6 @@ const WIT: [(&str, &str); 6] = [
     ("aggregate.wit", include_str!("../../../wit/v0.1/aggregate.wit")),
     ("worlds.wit", include_str!("../../../wit/v0.1/worlds.wit")),
 ];
-const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// A core module with the section that says what its functions mean: what `wit-bindgen` writes for Rust.
 /// `world`: `transformer` or `aggregator`.
@@ -36,20 +35,4 @@ pub fn describe(module: &[u8], world: &str) -> Result<Vec<u8>, LoadError> {
     embed_component_metadata(&mut described, &resolve, world, StringEncoding::UTF8)
         .map_err(|error| wrong(format!("{error:#}")))?;
     Ok(described)
-}
-
-/// A component of a core module that was built for WASI preview 1 as a library (a reactor), as Go does.
-///
-/// # Errors
-/// The module does not export the world's functions, with its types.
-pub fn adapt(module: &[u8], world: &str) -> Result<Vec<u8>, LoadError> {
-    let module = describe(module, world)?;
-    ComponentEncoder::default()
-        .module(&module)
-        .and_then(|encoder| {
-            encoder.adapter(PREVIEW1, wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
-        })
-        // Go cannot be called before its runtime runs, and the adapter needs its memory then.
-        .and_then(|encoder| encoder.realloc_via_memory_grow(true).validate(true).encode())
-        .map_err(|error| LoadError::Incompatible(clean(&format!("{error:#}"), MAX_MESSAGE_BYTES)))
 }

@@ -31,7 +31,7 @@ mod transformer;
 mod v0_1;
 mod wasi;
 
-pub use author::{adapt, describe};
+pub use author::describe;
 pub use budget::{MAX_CODE_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS};
 pub use compile::MAX_COMPILE_TIME;
 pub use contract::{CONTRACT_VERSION, World};
