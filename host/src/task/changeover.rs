@@ -15,8 +15,8 @@ use super::{SourceRuntime, Task};
 /// A route's, in the order in which rows pass them.
 type Transformers = Vec<Box<dyn Transformer>>;
 
-/// States that cross in one call.
-const SLOTS_A_CALL: usize = 65_536;
+/// States that are carried at once: few enough to stay in the processor's cache between the two instances.
+const SLOTS_A_CALL: usize = 8_192;
 
 /// A task as it will be, if all others can change too.
 pub struct Prepared {
