@@ -35,7 +35,8 @@ pub fn server(cx: &mut Context<'_>, root: &Table<'_>) -> Server {
             ),
         }
     }
-    let state = table.text(cx, "state").map_or_else(|| ".wasmill".to_owned(), |state| state.value);
+    let state = table.text(cx, "state").map(|state| state.value).or_else(|| (cx.vars)("WASMILL_STATE"));
+    let state = state.unwrap_or_else(|| ".wasmill".to_owned());
     Server { listen, token: table.secret(cx, "token").map(|token| token.value), state }
 }
 

@@ -45,7 +45,7 @@ pub static SERVER: Section = Section {
             "\".wasmill\"",
             "a folder, relative to this file, for the releases of plugins that ran and their history",
         )
-        .or("\".wasmill\""),
+        .or("the environment variable WASMILL_STATE, or \".wasmill\""),
     ],
     later: &[
         later("ingest", "taking events over HTTP comes with a later version"),
